@@ -1,0 +1,94 @@
+"""Which adapter stands behind each port; the type of the target decides.
+
+Heavy libraries are imported in the branch that needs them, so that an embedded start does
+not pay for a Kafka client and the other way round.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol, assert_never
+
+from ugc_core.clock import Clock
+from ugc_core.errors import ConfigError
+from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogWriter, Topic
+from ugc_core.settings import LogSection
+from ugc_core.urls import KafkaLogTarget, SqliteLogTarget, log_target
+
+
+class LogConsumer(LogReader, LogCommitter, Protocol):
+    """A member of a consumer group: what reads also commits."""
+
+
+def topics(settings: LogSection) -> list[Topic]:
+    """Return the topics that the product uses: the reports, and their dead letters."""
+    return [
+        Topic(
+            name=settings.topic,
+            partitions=settings.partitions,
+            retention_ms=settings.retention_ms,
+        ),
+        Topic(name=settings.dlq_topic, partitions=1, retention_ms=settings.retention_ms),
+    ]
+
+
+@asynccontextmanager
+async def open_log_writer(
+    settings: LogSection, topic: str, *, clock: Clock, check: bool = False
+) -> AsyncIterator[LogWriter]:
+    """Open the log to append to one topic.
+
+    Args:
+        settings: The log's section.
+        topic: The topic.
+        clock: Time, for the records.
+        check: Whether to look for damage first, where the adapter can.
+    """
+    match log_target(settings.url):
+        case SqliteLogTarget(path=path):
+            from ugc_core.adapters.sqlite_log_writer import SqliteLogWriter  # noqa: PLC0415
+
+            async with SqliteLogWriter.open(
+                path, topic, settings, clock=clock, check=check
+            ) as writer:
+                yield writer
+        case KafkaLogTarget():
+            raise _no_kafka()
+        case other:
+            assert_never(other)
+
+
+@asynccontextmanager
+async def open_log_consumer(settings: LogSection, *, clock: Clock) -> AsyncIterator[LogConsumer]:
+    """Open the log as a member of the consumer group that the settings name."""
+    match log_target(settings.url):
+        case SqliteLogTarget(path=path):
+            from ugc_core.adapters.sqlite_log_reader import SqliteLogReader  # noqa: PLC0415
+
+            async with SqliteLogReader.open(
+                path, settings.topic, settings.group, settings, clock=clock
+            ) as reader:
+                yield reader
+        case KafkaLogTarget():
+            raise _no_kafka()
+        case other:
+            assert_never(other)
+
+
+@asynccontextmanager
+async def open_log_admin(settings: LogSection) -> AsyncIterator[LogAdmin]:
+    """Open the log to look after its topics."""
+    match log_target(settings.url):
+        case SqliteLogTarget(path=path):
+            from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin  # noqa: PLC0415
+
+            async with SqliteLogAdmin.open(path, settings) as admin:
+                yield admin
+        case KafkaLogTarget():
+            raise _no_kafka()
+        case other:
+            assert_never(other)
+
+
+def _no_kafka() -> ConfigError:
+    msg = "log.url: this version has no Kafka adapter yet; use sqlite:///path/to/log.db"
+    return ConfigError(msg)

@@ -1,0 +1,161 @@
+"""Log lines: schema version 1, and version 0 of the system that is replaced.
+
+A record's `schema_version` header says how to read its lines; without one they are of
+version 0, which had no headers. Both stay readable for ever (tests hold golden records).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+from ugc_core.errors import MalformedLineError
+from ugc_core.events import MAX_EXTRA_BYTES, MAX_STRETCH_S, MAX_TOTAL_S, Event
+from ugc_core.log import Headers
+
+SCHEMA_VERSION = 1
+SCHEMA_HEADER = "schema_version"
+EVENT_HEADERS: Headers = ((SCHEMA_HEADER, str(SCHEMA_VERSION).encode()),)
+_MAX_EVENT_MS = 9_000_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VERSION_8 = 0x8
+_VARIANT = 0b10
+
+encode_event = msgspec.json.Encoder(uuid_format="canonical").encode
+_decoder = msgspec.json.Decoder(Event)
+
+
+class LegacyRecord(Struct, frozen=True, kw_only=True):
+    """A record of the replaced system: keyless, no identity, whole seconds.
+
+    Attributes:
+        film_id: The film.
+        user_id: The user; the system took it from the body.
+        progress: Playhead in seconds.
+        total: Length of the film in seconds.
+        created_at: When its API took the report; without a zone it is UTC.
+    """
+
+    film_id: UUID
+    user_id: UUID
+    progress: Annotated[float, Meta(ge=0, le=MAX_TOTAL_S)]
+    total: Annotated[float, Meta(gt=0, le=MAX_TOTAL_S)]
+    created_at: datetime
+
+
+_legacy_decoder = msgspec.json.Decoder(LegacyRecord)
+
+
+def schema_version(headers: Headers) -> int:
+    """Return a record's schema version.
+
+    Raises:
+        MalformedLineError: The header is there and holds no version that we know.
+    """
+    for name, value in headers:
+        if name == SCHEMA_HEADER:
+            if value in {b"0", b"1"}:
+                return int(value)
+            reason = f"unknown schema version {value[:20]!r}; this program reads 0 and 1"
+            raise MalformedLineError(reason)
+    return 0
+
+
+def split_lines(value: bytes) -> list[bytes]:
+    """Return the lines of a record; a final line feed ends the last one."""
+    return value.removesuffix(b"\n").split(b"\n")
+
+
+def decode_lines(value: bytes, headers: Headers) -> Sequence[Event | MalformedLineError]:
+    """Return, line by line, the event or what is wrong with the line."""
+    lines = split_lines(value)
+    try:
+        version = schema_version(headers)
+    except MalformedLineError as error:
+        return [error] * len(lines)
+    if version == 0:
+        return [_or_error(line, 0) for line in lines]
+    try:
+        events = _decoder.decode_lines(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        events = []
+    if len(events) != len(lines):  # one line is bad, or empty: find out which
+        return [_or_error(line, version) for line in lines]
+    return [event if (wrong := _wrong(event)) is None else wrong for event in events]
+
+
+def decode_line(line: bytes, version: int = SCHEMA_VERSION) -> Event:
+    """Return the event in one line.
+
+    Raises:
+        MalformedLineError: It is not an event of that version, or breaks a bound.
+    """
+    try:
+        event = _decoder.decode(line) if version else _upgrade(_legacy_decoder.decode(line))
+    except RecursionError as error:
+        raise MalformedLineError("the JSON is nested too deeply") from error  # noqa: EM101
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedLineError(str(error)) from error
+    if (wrong := _wrong(event)) is not None:
+        raise wrong
+    return event
+
+
+def _or_error(line: bytes, version: int) -> Event | MalformedLineError:
+    try:
+        return decode_line(line, version)
+    except MalformedLineError as error:
+        return error
+
+
+def _wrong(event: Event) -> MalformedLineError | None:
+    """Name the first bound between fields that the event breaks."""
+    if event.progress > event.total:
+        return MalformedLineError("progress is greater than total")
+    if event.watched_from is not None:
+        if event.watched_from > event.progress:
+            return MalformedLineError("watched_from is greater than progress")
+        # Half a millisecond for sums of decimal seconds that have no exact binary form.
+        if event.progress - event.watched_from > MAX_STRETCH_S + 0.0005:
+            return MalformedLineError(f"a stretch of more than {MAX_STRETCH_S} seconds")
+    if not 0 <= event.event_time_ms <= _MAX_EVENT_MS:
+        return MalformedLineError("viewed_at + clock_offset_ms is out of range")
+    return None if event.extra is UNSET else _wrong_extra(bytes(event.extra))
+
+
+def _wrong_extra(extra: bytes) -> MalformedLineError | None:
+    if not extra.startswith(b"{") or len(extra) > MAX_EXTRA_BYTES:
+        return MalformedLineError(f"extra is not an object of at most {MAX_EXTRA_BYTES} bytes")
+    try:
+        extra.decode()
+    except UnicodeDecodeError:
+        return MalformedLineError("extra is not valid UTF-8")
+    return None
+
+
+def _upgrade(record: LegacyRecord) -> Event:
+    """Give a version 0 record the identity that it lacks, always the same one.
+
+    The id is a UUID of version 8 (RFC 9562, section 5.8) made of a SHA-256 over the
+    record's own fields, so that a repeated delivery stays one report.
+    """
+    created = record.created_at
+    created = created.replace(tzinfo=UTC) if created.tzinfo is None else created
+    at_ms = (created - _EPOCH) // timedelta(milliseconds=1)
+    text = f"{record.film_id}|{record.user_id}|{record.progress}|{record.total}|{at_ms}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+    number = number & ~(0xF << 76) | _VERSION_8 << 76
+    number = number & ~(0b11 << 62) | _VARIANT << 62
+    return Event(
+        event_id=UUID(int=number),
+        film_id=record.film_id,
+        user_id=record.user_id,
+        progress=min(record.progress, record.total),
+        total=record.total,
+        viewed_at=at_ms,
+        received_at=max(at_ms, 0),
+    )

@@ -1,0 +1,52 @@
+"""Decisions about a log that every adapter makes in the same way."""
+
+from collections.abc import Mapping, Sequence
+
+from ugc_core.errors import ConfigError, OffsetOutOfRangeError
+from ugc_core.log import ChangeKind, Topic, TopicChange, Watermarks
+
+
+def plan_topics(there: Mapping[str, Topic], wanted: Sequence[Topic]) -> list[TopicChange]:
+    """Return the steps from what is there to what is wanted.
+
+    Raises:
+        ConfigError: A topic would have to lose partitions.
+    """
+    changes: list[TopicChange] = []
+    for topic in wanted:
+        found = there.get(topic.name)
+        if found is None:
+            summary = f"create topic {topic.name}, {topic.partitions} partitions"
+            changes.append(TopicChange(kind=ChangeKind.CREATE, topic=topic, summary=summary))
+        elif topic.partitions < found.partitions:
+            msg = (
+                f"topic {topic.name} has {found.partitions} partitions and cannot shrink to"
+                f" {topic.partitions}; set UGC_LOG__PARTITIONS={found.partitions}"
+            )
+            raise ConfigError(msg)
+        elif topic.partitions > found.partitions:
+            summary = (
+                f"grow topic {topic.name}, {found.partitions} -> {topic.partitions} partitions"
+            )
+            changes.append(TopicChange(kind=ChangeKind.GROW, topic=topic, summary=summary))
+        elif topic.retention_ms != found.retention_ms:
+            hours = topic.retention_ms / 3_600_000
+            summary = f"keep topic {topic.name} for {hours:g} h past commit"
+            changes.append(TopicChange(kind=ChangeKind.RETAIN, topic=topic, summary=summary))
+    return changes
+
+
+def check_position(topic: str, partition: int, position: int, ends: Watermarks) -> int:
+    """Return `position` if it can be read.
+
+    Raises:
+        OffsetOutOfRangeError: It is outside of the watermarks.
+    """
+    if ends.low <= position <= ends.high:
+        return position
+    msg = (
+        f"{topic}[{partition}]: offset {position} is not in the log, which holds"
+        f" {ends.low} to {ends.high}; records between were removed or the log was replaced."
+        " Find out which with `ugc status`, then continue on purpose from where the log is"
+    )
+    raise OffsetOutOfRangeError(msg)

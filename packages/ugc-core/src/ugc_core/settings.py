@@ -1,0 +1,200 @@
+"""What an operator may change: one frozen tree, units in the names.
+
+The tree is read by `ugc_core.sources`. Two URLs decide where the log and the warehouse are;
+nothing else differs between a laptop and a cluster.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(gt=0)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the tree: no changes after start, no misspelt names."""
+
+
+class LogSection(Section, frozen=True, kw_only=True):
+    """The log.
+
+    Attributes:
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db`, or `kafka://h1:9092,h2:9092`.
+        topic: Topic of the reports; its dead letters go to `<topic>.dlq`.
+        group: Consumer group of the ETL.
+        partitions: Partitions of the topic; on a cluster a multiple of its shards.
+        retention_hours: How long a record stays after it was committed.
+        append_timeout_s: Longest wait for the log's acknowledgement, in seconds.
+        call_timeout_s: Longest wait for any other answer of the log, in seconds.
+        max_in_flight: Appends on their way at once; one more is refused at once.
+        pack_lines: Most lines in one record that several requests share.
+        pack_bytes: Most bytes in such a record.
+    """
+
+    url: str = "sqlite:///.ugc/log.db"
+    topic: Name = "views"
+    group: Name = "ugc-etl"
+    partitions: Annotated[int, Meta(gt=0, le=1024)] = 4
+    retention_hours: Positive = 24
+    append_timeout_s: PositiveSeconds = 5.0
+    call_timeout_s: PositiveSeconds = 10.0
+    max_in_flight: Positive = 4096
+    pack_lines: Positive = 500
+    pack_bytes: Positive = 262_144
+
+    @property
+    def dlq_topic(self) -> str:
+        """The topic of the dead letters."""
+        return f"{self.topic}.dlq"
+
+    @property
+    def retention_ms(self) -> int:
+        """The retention in milliseconds."""
+        return self.retention_hours * 3_600_000
+
+
+class WarehouseSection(Section, frozen=True, kw_only=True):
+    """The warehouse.
+
+    Attributes:
+        url: `clickhouse://HOST:PORT/DATABASE`, with `?cluster=NAME` on a cluster.
+        user: ClickHouse user.
+        password: Its password; better in a file, see `password_file`.
+        password_file: A file that holds the password.
+        connect_timeout_s: Longest wait for a connection, in seconds.
+        read_timeout_s: Longest wait for a read, in seconds.
+        insert_timeout_s: Longest wait for an insert, in seconds; below the log's patience
+            with a silent consumer (five minutes).
+        max_connections: Connections a process keeps.
+        views_ttl_days: How long raw reports stay; 0 keeps them for ever.
+    """
+
+    url: str = "clickhouse://127.0.0.1:9000/movies"
+    user: str = "default"
+    password: str = ""
+    password_file: Path | None = None
+    connect_timeout_s: PositiveSeconds = 5.0
+    read_timeout_s: PositiveSeconds = 30.0
+    insert_timeout_s: PositiveSeconds = 60.0
+    max_connections: Positive = 8
+    views_ttl_days: Annotated[int, Meta(ge=0)] = 0
+
+
+class ApiSection(Section, frozen=True, kw_only=True):
+    """The HTTP service.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on.
+        max_body_bytes: Largest body of a single report.
+        max_batch_bytes: Largest body of a batch.
+        max_batch_events: Most reports in a batch.
+        body_timeout_s: Longest time a client may take to send its body, in seconds.
+        drain_s: How long requests under way may still take after SIGTERM, in seconds.
+        docs_user: User of the documentation pages.
+        docs_password: Its password; without one the pages are closed.
+        docs_password_file: A file that holds it.
+        max_age_days: Oldest event that is accepted.
+        max_ahead_hours: How far a player's clock may run ahead.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    max_body_bytes: Positive = 16_384
+    max_batch_bytes: Positive = 262_144
+    max_batch_events: Positive = 500
+    body_timeout_s: PositiveSeconds = 10.0
+    drain_s: PositiveSeconds = 10.0
+    docs_user: str = "docs"
+    docs_password: str = ""
+    docs_password_file: Path | None = None
+    max_age_days: Positive = 30
+    max_ahead_hours: Positive = 24
+
+
+class AuthSection(Section, frozen=True, kw_only=True):
+    """How tokens are verified.
+
+    Attributes:
+        secret: Shared secret of HS256, at least 32 bytes.
+        secret_file: A file that holds it.
+        audience: Required `aud`; empty: not checked.
+        issuer: Required `iss`; empty: not checked.
+        leeway_s: Tolerance for clocks that differ, in seconds.
+    """
+
+    secret: str = ""
+    secret_file: Path | None = None
+    audience: str = ""
+    issuer: str = ""
+    leeway_s: Annotated[int, Meta(ge=0, le=300)] = 10
+
+
+class EtlSection(Section, frozen=True, kw_only=True):
+    """The pipeline. A batch is due when one of its limits is reached.
+
+    Attributes:
+        max_rows: Rows in one insert; ClickHouse wants few large ones.
+        max_bytes: Bytes of log records in one insert.
+        max_age_s: Longest time a record waits for company, in seconds.
+        max_buffered_bytes: Bytes waiting per partition before it is paused.
+        retry_first_s: First wait after a failure, in seconds.
+        retry_most_s: Longest wait between two tries, in seconds.
+        max_bad_in_a_row: Records in a row without one good line before the service stops.
+        drain_s: How long the last batches may take after SIGTERM, in seconds.
+        health_host: Address of the health and metrics pages.
+        health_port: Their port; 0 turns them off.
+    """
+
+    max_rows: Positive = 50_000
+    max_bytes: Positive = 16_777_216
+    max_age_s: PositiveSeconds = 0.5
+    max_buffered_bytes: Positive = 33_554_432
+    retry_first_s: PositiveSeconds = 0.1
+    retry_most_s: PositiveSeconds = 10.0
+    max_bad_in_a_row: Positive = 1000
+    drain_s: PositiveSeconds = 20.0
+    health_host: str = "127.0.0.1"
+    health_port: Port = 0
+
+
+class LoggingSection(Section, frozen=True, kw_only=True):
+    """What the services say on stderr.
+
+    Attributes:
+        level: debug, info, warning or error.
+        format: `console` for people, `json` for collectors.
+    """
+
+    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    format: Annotated[str, Meta(pattern="^(console|json)$")] = "console"
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """Read once, by whoever starts the process, and passed down from there.
+
+    Attributes:
+        data_dir: Where `ugc up` keeps its data, and where other commands look for it.
+        log: The log.
+        warehouse: The warehouse.
+        api: The HTTP service.
+        auth: How tokens are verified.
+        etl: The pipeline.
+        logging: What the services say.
+    """
+
+    data_dir: Path = Path(".ugc")
+    log: LogSection = LogSection()
+    warehouse: WarehouseSection = WarehouseSection()
+    api: ApiSection = ApiSection()
+    auth: AuthSection = AuthSection()
+    etl: EtlSection = EtlSection()
+    logging: LoggingSection = LoggingSection()
+
+
+SECRETS = frozenset({"warehouse.password", "api.docs_password", "auth.secret"})
+"""Settings that are never printed; each also has a `…_file` twin."""

@@ -1,0 +1,111 @@
+"""The two URLs that decide where the log and the warehouse are.
+
+There is no flag for a mode anywhere: the type of what `log_target` returns is the mode.
+"""
+
+import re
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
+
+from ugc_core.errors import ConfigError
+
+IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+_CLICKHOUSE_PORT = 9000
+
+
+class SqliteLogTarget(Struct, frozen=True, kw_only=True):
+    """The log is one file on this machine.
+
+    Attributes:
+        path: The SQLite file.
+    """
+
+    path: Path
+
+
+class KafkaLogTarget(Struct, frozen=True, kw_only=True):
+    """The log is a Kafka cluster.
+
+    Attributes:
+        servers: `host:port` of some brokers.
+    """
+
+    servers: tuple[str, ...]
+
+
+LogTarget = SqliteLogTarget | KafkaLogTarget
+
+
+class WarehouseTarget(Struct, frozen=True, kw_only=True):
+    """A ClickHouse server, or one node of a cluster.
+
+    Attributes:
+        host: Its name or address.
+        port: Port of the native protocol.
+        database: Database of our tables.
+        cluster: Name of the cluster as in `system.clusters`; None for a single server.
+    """
+
+    host: str
+    port: int
+    database: str
+    cluster: str | None = None
+
+
+def log_target(url: str) -> LogTarget:
+    """Read a log URL.
+
+    Raises:
+        ConfigError: It has another form.
+    """
+    scheme, _, rest = url.partition("://")
+    match scheme:
+        case "sqlite" if rest.startswith("/") and len(rest) > 1:
+            return SqliteLogTarget(path=Path(rest[1:]))
+        case "kafka" if servers := tuple(filter(None, rest.rstrip("/").split(","))):
+            return KafkaLogTarget(servers=tuple(map(_server, servers)))
+        case _:
+            return _refuse("log.url", "sqlite:///path/log.db or kafka://host:9092,host:9092", url)
+
+
+def warehouse_target(url: str) -> WarehouseTarget:
+    """Read a warehouse URL.
+
+    Raises:
+        ConfigError: It has another form, or carries a password.
+    """
+    expected = "clickhouse://HOST:9000/DATABASE?cluster=NAME"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _CLICKHOUSE_PORT
+    except ValueError:
+        _refuse("warehouse.url", expected, url)
+    if parts.username or parts.password:
+        msg = (
+            "warehouse.url must not carry a user or password: URLs end up in logs;"
+            " use warehouse.user and warehouse.password_file"
+        )
+        raise ConfigError(msg)
+    query = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    database, cluster = parts.path.strip("/"), query.pop("cluster", [None])[0]
+    names = [database, *([cluster] if cluster else [])]
+    if parts.scheme != "clickhouse" or not parts.hostname or query:
+        _refuse("warehouse.url", expected, url)
+    if not all(IDENTIFIER.match(name) for name in names):
+        _refuse("warehouse.url", f"{expected}, names of letters, digits and underscores", url)
+    return WarehouseTarget(host=parts.hostname, port=port, database=database, cluster=cluster)
+
+
+def _server(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        _refuse("log.url", "kafka://host:9092,host:9092", text)
+    return text
+
+
+def _refuse(setting: str, expected: str, found: str) -> NoReturn:
+    msg = f"{setting} must look like {expected}; found {found!r}"
+    raise ConfigError(msg)
