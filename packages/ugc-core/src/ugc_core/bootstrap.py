@@ -11,8 +11,9 @@ from typing import Protocol, assert_never
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
 from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogWriter, Topic
-from ugc_core.settings import LogSection
-from ugc_core.urls import KafkaLogTarget, SqliteLogTarget, log_target
+from ugc_core.settings import LogSection, WarehouseSection
+from ugc_core.urls import KafkaLogTarget, SqliteLogTarget, log_target, warehouse_target
+from ugc_core.warehouse import Warehouse
 
 
 class LogConsumer(LogReader, LogCommitter, Protocol):
@@ -87,6 +88,23 @@ async def open_log_admin(settings: LogSection) -> AsyncIterator[LogAdmin]:
             raise _no_kafka()
         case other:
             assert_never(other)
+
+
+@asynccontextmanager
+async def open_warehouse(
+    settings: WarehouseSection, *, database: str | None = None
+) -> AsyncIterator[Warehouse]:
+    """Open the warehouse; nothing is connected before the first call.
+
+    Args:
+        settings: The warehouse's section.
+        database: Another current database, where our own may not exist yet.
+    """
+    from ugc_core.adapters.asynch_warehouse import AsynchWarehouse  # noqa: PLC0415
+
+    target = warehouse_target(settings.url)
+    async with AsynchWarehouse.open(target, settings, database=database) as warehouse:
+        yield warehouse
 
 
 def _no_kafka() -> ConfigError:

@@ -29,6 +29,11 @@ encode_event = msgspec.json.Encoder(uuid_format="canonical").encode
 _decoder = msgspec.json.Decoder(Event)
 
 
+def log_key(user_id: UUID) -> bytes:
+    """Return the log key of a user: the text that the warehouse shards by, too."""
+    return str(user_id).encode()
+
+
 class LegacyRecord(Struct, frozen=True, kw_only=True):
     """A record of the replaced system: keyless, no identity, whole seconds.
 

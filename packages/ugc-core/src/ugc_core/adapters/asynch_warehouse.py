@@ -1,0 +1,153 @@
+"""The warehouse over asynch, ClickHouse's native protocol; no other file knows asynch.
+
+asynch reads one packet after an INSERT. A server that sends Progress first and then an
+Exception would get its failed insert reported as done, so the rest is read here until the
+server has said the last word.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from asynch.errors import ClickHouseException, ColumnException, ServerException, TypeMismatchError
+from asynch.proto.connection import Connection
+
+from ugc_core.binding import bind, identifier
+from ugc_core.clickhouse_errors import refused_insert, refused_query
+from ugc_core.errors import RowsRefusedError, UgcError, WarehouseUnavailableError
+from ugc_core.settings import WarehouseSection
+from ugc_core.urls import WarehouseTarget
+from ugc_core.warehouse import Answer, Column, Settings, Warehouse
+
+# A token hides a repeat only from synchronous inserts, and only if the views see it too.
+_INSERT_SETTINGS: Settings = {
+    "async_insert": 0,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+}
+
+
+class AsynchWarehouse:
+    """A few connections to one node; each does one thing at a time.
+
+    A connection that failed in any way is closed: after a cancelled query or a lost answer
+    nobody knows what the next packet on it belongs to.
+    """
+
+    def __init__(self, target: WarehouseTarget, settings: WarehouseSection, database: str) -> None:
+        """Use `open`; this only wires."""
+        self._settings = settings
+        self._database = target.database
+        self._where = f"{target.host}:{target.port}"
+        self._free: list[Any] = []
+        self._slots = asyncio.Semaphore(settings.max_connections)
+        self._connect: Callable[[], Any] = lambda: Connection(  # type: ignore[no-untyped-call]
+            host=target.host,
+            port=target.port,
+            user=settings.user,
+            password=settings.password,
+            database=database,
+            client_name="ugc",
+            compression=False,
+            connect_timeout=settings.connect_timeout_s,
+            sync_request_timeout=settings.connect_timeout_s,
+            send_receive_timeout=max(settings.read_timeout_s, settings.insert_timeout_s),
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, target: WarehouseTarget, settings: WarehouseSection, *, database: str | None = None
+    ) -> AsyncIterator[Self]:
+        """Connect on first use, and close every connection on the way out.
+
+        Args:
+            target: Where the server is.
+            settings: User, password and deadlines.
+            database: Another current database than the target's.
+        """
+        warehouse = cls(target, settings, database or target.database)
+        try:
+            yield warehouse
+        finally:
+            for connection in warehouse._free:
+                await _close(connection)
+
+    async def read(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        settings: Settings | None = None,
+    ) -> Answer:
+        """Run one reading statement."""
+        bound = bind(sql, parameters)
+        async with self._connection(self._settings.read_timeout_s, refused_query) as connection:
+            found = await connection.execute(bound, settings=settings, with_column_types=True)
+        rows, columns = found if isinstance(found, tuple) else ([], [])
+        return Answer(
+            names=tuple(name for name, _ in columns),
+            types=tuple(kind for _, kind in columns),
+            rows=rows,
+        )
+
+    async def execute(self, sql: str, *, settings: Settings | None = None) -> None:
+        """Run one statement that returns nothing."""
+        async with self._connection(self._settings.insert_timeout_s, refused_query) as connection:
+            await connection.execute(sql, settings=settings)
+
+    async def insert(
+        self, table: str, columns: Mapping[str, Column], *, settings: Settings
+    ) -> None:
+        """Insert columns and wait for the server's last word."""
+        names = ", ".join(map(identifier, columns))
+        sql = f"INSERT INTO {identifier(self._database)}.{identifier(table)} ({names}) VALUES"
+        both = {**settings, **_INSERT_SETTINGS}
+        async with self._connection(self._settings.insert_timeout_s, refused_insert) as connection:
+            await connection.execute(sql, list(columns.values()), settings=both, columnar=True)
+            while connection.is_query_executing:
+                await connection.receive_packet()
+
+    @asynccontextmanager
+    async def _connection(
+        self, timeout_s: float, refused: Callable[[int, str], UgcError]
+    ) -> AsyncIterator[Any]:
+        """Lend a connection for at most `timeout_s`, and translate what goes wrong."""
+        try:
+            async with asyncio.timeout(timeout_s), self._slots:
+                connection = self._free.pop() if self._free else self._connect()
+                try:
+                    yield connection
+                except BaseException:
+                    await _close(connection)
+                    raise
+                self._free.append(connection)
+        except TimeoutError as error:
+            msg = f"ClickHouse at {self._where} did not answer within {timeout_s:g} s"
+            raise WarehouseUnavailableError(msg) from error
+        except ServerException as error:
+            raise refused(error.code or 0, _first_line(error)) from error
+        except (ColumnException, TypeMismatchError) as error:
+            msg = f"a value does not fit its column: {error}"
+            raise RowsRefusedError(msg) from error
+        except (ClickHouseException, OSError, EOFError) as error:
+            msg = f"ClickHouse at {self._where} is not reachable: {_first_line(error)}"
+            raise WarehouseUnavailableError(msg) from error
+
+
+async def _close(connection: Any) -> None:  # noqa: ANN401 - asynch is untyped
+    """Let go of a connection that may be in any state; at most a second is spent on it."""
+    try:
+        async with asyncio.timeout(1):
+            await connection.disconnect()
+    except (ClickHouseException, OSError, EOFError):
+        return
+
+
+def _first_line(error: Exception) -> str:
+    text = error.message if isinstance(error, ServerException) else str(error)
+    return (text or type(error).__name__).strip().split("\n")[0][:500]
+
+
+if TYPE_CHECKING:  # mypy proves here that the adapter fits the port
+    _warehouse: type[Warehouse] = AsynchWarehouse

@@ -1,0 +1,57 @@
+"""What the services say: structured log lines on stderr, and the names of metrics.
+
+Lines carry an event name and fields, never a token, a secret or a report's content.
+"""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+from ugc_core.settings import LoggingSection
+
+METRIC_PREFIX = "ugc"
+
+# Names and units after the Prometheus conventions: base units, `_total` for counters.
+API_EVENTS = f"{METRIC_PREFIX}_api_events_total"
+API_REQUESTS = f"{METRIC_PREFIX}_api_requests_total"
+API_APPEND_SECONDS = f"{METRIC_PREFIX}_api_append_seconds"
+API_IN_FLIGHT = f"{METRIC_PREFIX}_api_requests_in_flight"
+ETL_LINES = f"{METRIC_PREFIX}_etl_lines_total"
+ETL_BATCHES = f"{METRIC_PREFIX}_etl_batches_total"
+ETL_INSERT_SECONDS = f"{METRIC_PREFIX}_etl_insert_seconds"
+ETL_RETRIES = f"{METRIC_PREFIX}_etl_retries_total"
+ETL_BUFFERED_BYTES = f"{METRIC_PREFIX}_etl_buffered_bytes"
+ETL_PAUSED = f"{METRIC_PREFIX}_etl_paused_partitions"
+
+
+def configure_logging(section: LoggingSection, *, service: str) -> None:
+    """Send structlog's lines to stderr, for people or for collectors.
+
+    Args:
+        section: Level and format.
+        service: Name of the program, in every line.
+    """
+    level = logging.getLevelNamesMapping()[section.level.upper()]
+    structlog.configure(
+        processors=[*_processors(), *_rendering(section.format)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _processors() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _rendering(style: str) -> list[Processor]:
+    if style == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
