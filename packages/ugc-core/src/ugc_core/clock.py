@@ -48,7 +48,7 @@ class ManualClock:
 
     def wall_ms(self) -> int:
         """The start plus the seconds slept so far."""
-        return self._wall_ms + int(self._now * 1000)
+        return self._wall_ms + round(self._now * 1000)
 
     async def sleep(self, seconds: float) -> None:
         """Jump ahead by `seconds`, and let other tasks run."""

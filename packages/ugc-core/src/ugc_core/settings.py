@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(gt=0)]
-PositiveSeconds = Annotated[float, Meta(gt=0)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+PositiveSeconds = Annotated[float, Meta(gt=0, le=86_400)]  # a day; `inf` is no deadline
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}\Z")]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,8 +146,8 @@ class EtlSection(Section, frozen=True, kw_only=True):
         retry_most_s: Longest wait between two tries, in seconds.
         max_bad_in_a_row: Records in a row without one good line before the service stops.
         drain_s: How long the last batches may take after SIGTERM, in seconds.
-        health_host: Address of the health and metrics pages.
-        health_port: Their port; 0 turns them off.
+        metrics_host: Address of the Prometheus metrics.
+        metrics_port: Their port; 0 turns them off.
     """
 
     max_rows: Positive = 50_000
@@ -158,8 +158,8 @@ class EtlSection(Section, frozen=True, kw_only=True):
     retry_most_s: PositiveSeconds = 10.0
     max_bad_in_a_row: Positive = 1000
     drain_s: PositiveSeconds = 20.0
-    health_host: str = "127.0.0.1"
-    health_port: Port = 0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 0
 
 
 class LoggingSection(Section, frozen=True, kw_only=True):
@@ -170,8 +170,8 @@ class LoggingSection(Section, frozen=True, kw_only=True):
         format: `console` for people, `json` for collectors.
     """
 
-    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
-    format: Annotated[str, Meta(pattern="^(console|json)$")] = "console"
+    level: Annotated[str, Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
+    format: Annotated[str, Meta(pattern=r"^(console|json)\Z")] = "console"
 
 
 class Settings(Section, frozen=True, kw_only=True):

@@ -136,7 +136,7 @@ def _refuse_unknown(found: Mapping[str, Origin]) -> None:
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         shown = variable(near[0]) if near and origin.source.startswith("env ") else None
-        hint = f"; did you mean {shown or near[0]}?" if near else ""
+        hint = f"; did you mean {shown or near[0]}?" if near else "."
         msg = f"unknown setting {name} ({origin.source}){hint} `ugc config show` lists them all"
         raise ConfigError(msg)
 

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from ugc_core.errors import ConfigError
 
-IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
+_CREDENTIALS = re.compile(r"[^/@,\s]*@")
 _CLICKHOUSE_PORT = 9000
 
 
@@ -81,6 +82,7 @@ def warehouse_target(url: str) -> WarehouseTarget:
     try:
         parts = urlsplit(url)
         port = parts.port or _CLICKHOUSE_PORT
+        query = parse_qs(parts.query, strict_parsing=bool(parts.query))
     except ValueError:
         _refuse("warehouse.url", expected, url)
     if parts.username or parts.password:
@@ -89,23 +91,25 @@ def warehouse_target(url: str) -> WarehouseTarget:
             " use warehouse.user and warehouse.password_file"
         )
         raise ConfigError(msg)
-    query = parse_qs(parts.query, strict_parsing=bool(parts.query))
-    database, cluster = parts.path.strip("/"), query.pop("cluster", [None])[0]
-    names = [database, *([cluster] if cluster else [])]
-    if parts.scheme != "clickhouse" or not parts.hostname or query:
+    database, clusters = parts.path.strip("/"), query.pop("cluster", [])
+    names = [database, *clusters]
+    if parts.scheme != "clickhouse" or not parts.hostname or query or len(clusters) > 1:
         _refuse("warehouse.url", expected, url)
     if not all(IDENTIFIER.match(name) for name in names):
         _refuse("warehouse.url", f"{expected}, names of letters, digits and underscores", url)
-    return WarehouseTarget(host=parts.hostname, port=port, database=database, cluster=cluster)
+    return WarehouseTarget(
+        host=parts.hostname, port=port, database=database, cluster=next(iter(clusters), None)
+    )
 
 
 def _server(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or "@" in host or not port.isdecimal():
         _refuse("log.url", "kafka://host:9092,host:9092", text)
     return text
 
 
 def _refuse(setting: str, expected: str, found: str) -> NoReturn:
-    msg = f"{setting} must look like {expected}; found {found!r}"
+    shown = _CREDENTIALS.sub("***@", found)  # a refused URL may carry a password
+    msg = f"{setting} must look like {expected}; found {shown!r}"
     raise ConfigError(msg)

@@ -1,0 +1,142 @@
+"""Which records go into one insert, and when: decisions without effects."""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ugc_core.log import Record
+from ugc_core.settings import EtlSection
+from ugc_etl.ports import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Records of one partition that are inserted together, in order."""
+
+    topic: str
+    partition: int
+    records: Sequence[Record]
+
+    @property
+    def range(self) -> Range:
+        """First and last offset."""
+        return Range(first=self.records[0].offset, last=self.records[-1].offset)
+
+    @property
+    def next_offset(self) -> int:
+        """Where reading goes on once this batch is stored."""
+        return self.records[-1].offset + 1
+
+    def content_hash(self) -> str:
+        """Return a hash of the raw bytes and their offsets, hexadecimal."""
+        digest = hashlib.blake2b(digest_size=16)
+        for record in self.records:
+            digest.update(b"%d:%d:" % (record.offset, len(record.value)))
+            digest.update(record.value)
+        return digest.hexdigest()
+
+    def token(self, content_hash: str) -> str:
+        """Return the deduplication token: it binds the range and the content."""
+        span = self.range
+        return f"{self.topic}:{self.partition}:{span.first}-{span.last}:{content_hash}"
+
+
+@dataclass(kw_only=True)
+class Lane:
+    """What waits in one partition.
+
+    Attributes:
+        promised: A range that an earlier owner said it would insert; the first batch is
+            exactly that one, so that it repeats the same token.
+    """
+
+    topic: str
+    partition: int
+    limits: EtlSection
+    promised: Range | None = None
+    size: int = 0
+    _waiting: deque[Record] = field(default_factory=deque)
+    _rows: int = 0
+    _opened_at: float = 0.0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more would be too much to keep in memory."""
+        return self.size >= self.limits.max_buffered_bytes
+
+    @property
+    def roomy(self) -> bool:
+        """Whether there is room again, with some distance to `crowded`."""
+        return self.size < self.limits.max_buffered_bytes // 2
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
+    def add(self, records: Iterable[Record], *, now: float) -> None:
+        """Take records in; the first one starts the age."""
+        if not self._waiting:
+            self._opened_at = now
+        for record in records:
+            self._waiting.append(record)
+            self.size += len(record.value)
+            self._rows += count_lines(record)
+
+    def due_in_s(self, *, now: float) -> float | None:
+        """Return the seconds until a batch is due; 0 if it is, None if nothing waits."""
+        if not self._waiting:
+            return None
+        if self.promised is not None:
+            return 0.0 if self._waiting[-1].offset >= self.promised.last else None
+        if self._rows >= self.limits.max_rows or self.size >= self.limits.max_bytes:
+            return 0.0
+        return max(self._opened_at + self.limits.max_age_s - now, 0.0)
+
+    def cut(self, *, now: float) -> Batch | None:
+        """Take the next batch out if it is due."""
+        if self.due_in_s(now=now) != 0.0:
+            return None
+        return self.flush(now=now)
+
+    def flush(self, *, now: float) -> Batch | None:
+        """Take the next batch out, due or not; None if nothing waits.
+
+        A promised range that is not whole yet stays: half of it would be another batch.
+        """
+        if not self._waiting:
+            return None
+        if self.promised is not None and self._waiting[-1].offset < self.promised.last:
+            return None
+        taken = self._take()
+        self.promised = None
+        self._opened_at = now
+        return Batch(topic=self.topic, partition=self.partition, records=taken)
+
+    def _take(self) -> list[Record]:
+        taken: list[Record] = []
+        rows = size = 0
+        while self._waiting and self._fits(self._waiting[0], rows, size):
+            record = self._waiting.popleft()
+            taken.append(record)
+            rows += count_lines(record)
+            size += len(record.value)
+        self._rows -= rows
+        self.size -= size
+        return taken
+
+    def _fits(self, record: Record, rows: int, size: int) -> bool:
+        if self.promised is not None:
+            return record.offset <= self.promised.last
+        if not rows:
+            return True  # one record is never split
+        return (
+            rows + count_lines(record) <= self.limits.max_rows
+            and size + len(record.value) <= self.limits.max_bytes
+        )
+
+
+def count_lines(record: Record) -> int:
+    """Return how many lines a record holds; a final line feed ends the last one."""
+    return record.value.count(b"\n") + (not record.value.endswith(b"\n"))

@@ -1,0 +1,60 @@
+"""The pipeline, put together from the settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from ugc_core import warehouse_schema
+from ugc_core.backoff import Backoff
+from ugc_core.bootstrap import open_log_consumer, open_log_writer, open_warehouse
+from ugc_core.clock import Clock
+from ugc_core.settings import Settings
+from ugc_core.urls import warehouse_target
+from ugc_etl.adapters.clickhouse_store import ClickHouseStore
+from ugc_etl.adapters.log_dead_letters import LogDeadLetters
+from ugc_etl.delivery import Delivery
+from ugc_etl.metrics import EtlMetrics
+from ugc_etl.pipeline import Pipeline
+from ugc_etl.retry import Retry
+
+
+@asynccontextmanager
+async def open_pipeline(
+    settings: Settings, *, clock: Clock, metrics: EtlMetrics
+) -> AsyncIterator[Pipeline]:
+    """Open everything the settings name, and close it in reverse order.
+
+    Waits for log and warehouse to be there: a service that starts before them is normal.
+
+    Raises:
+        ConfigError: The settings cannot work.
+        InUseError: Another process is the group's reader.
+    """
+    target = warehouse_target(settings.warehouse.url)
+    backoff = Backoff(first_s=settings.etl.retry_first_s, most_s=settings.etl.retry_most_s)
+    retry = Retry(clock=clock, backoff=backoff, on_failure=metrics.failed)
+    dlq_topic = settings.log.dlq_topic
+    async with (
+        open_warehouse(settings.warehouse) as warehouse,
+        open_log_consumer(settings.log, clock=clock) as consumer,
+        open_log_writer(settings.log, dlq_topic, clock=clock) as dlq_writer,
+    ):
+        await retry.until_done("tables", partial(warehouse_schema.require, warehouse, target))
+        deliveries = partial(
+            Delivery,
+            committer=consumer,
+            store=ClickHouseStore(warehouse, target),
+            dead_letters=LogDeadLetters(dlq_writer),
+            retry=retry,
+            metrics=metrics,
+            max_bad_in_a_row=settings.etl.max_bad_in_a_row,
+        )
+        yield Pipeline(
+            topic=settings.log.topic,
+            consumer=consumer,
+            deliveries=deliveries,
+            clock=clock,
+            limits=settings.etl,
+            retry=retry,
+            metrics=metrics,
+        )

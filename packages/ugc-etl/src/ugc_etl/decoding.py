@@ -1,0 +1,99 @@
+"""From the records of a batch to rows and dead letters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ugc_core.codec import SCHEMA_HEADER, decode_lines, split_lines
+from ugc_core.errors import MalformedLineError
+from ugc_core.events import Event
+from ugc_core.log import Record
+from ugc_etl.batches import Batch
+from ugc_etl.ports import DeadLetter
+from ugc_etl.rows import Rows, Source
+
+
+@dataclass(kw_only=True)
+class Decoded:
+    """What the lines of a batch are.
+
+    Attributes:
+        rows: The events, with where each came from.
+        dead: The lines that are none.
+        lines: How many lines there were.
+        streak: Records in a row without a good line, up to the end of the batch.
+        longest_streak: The longest such row that ended in this batch or is going on.
+    """
+
+    rows: Rows
+    dead: list[DeadLetter] = field(default_factory=list)
+    lines: int = 0
+    streak: int = 0
+    longest_streak: int = 0
+
+
+def decode(batch: Batch, *, streak: int = 0) -> Decoded:
+    """Decode every line; a bad one never costs its neighbours.
+
+    Args:
+        batch: The records.
+        streak: Records in a row without a good line that came before.
+    """
+    events: list[Event] = []
+    sources: list[Source] = []
+    decoded = Decoded(rows=Rows(batch.partition, events, sources), streak=streak)
+    for record in batch.records:
+        good = _decode_record(batch.topic, record, events, sources, decoded)
+        decoded.streak = 0 if good else decoded.streak + 1
+        decoded.longest_streak = max(decoded.longest_streak, decoded.streak)
+    return decoded
+
+
+def _decode_record(
+    topic: str,
+    record: Record,
+    events: list[Event],
+    sources: list[Source],
+    decoded: Decoded,
+) -> bool:
+    """Sort one record's lines and say whether one of them was good."""
+    lines = split_lines(record.value)
+    decoded.lines += len(lines)
+    before = len(events)
+    for number, (line, found) in enumerate(
+        zip(lines, decode_lines(record.value, record.headers), strict=True)
+    ):
+        if isinstance(found, MalformedLineError):
+            decoded.dead.append(_dead(topic, record, number, line, found.reason))
+        else:
+            events.append(found)
+            sources.append(Source(record.offset, number, line))
+    return len(events) > before
+
+
+def refused_letters(topic: str, rows: Rows, reason: str) -> Sequence[DeadLetter]:
+    """Return the dead letters of rows that the warehouse refuses."""
+    return [
+        DeadLetter(
+            topic=topic,
+            partition=rows.partition,
+            offset=source.offset,
+            line=source.line,
+            reason=reason,
+            payload=source.payload,
+            schema_version="1",
+        )
+        for source in rows.sources
+    ]
+
+
+def _dead(topic: str, record: Record, number: int, line: bytes, reason: str) -> DeadLetter:
+    version = dict(record.headers).get(SCHEMA_HEADER, b"")
+    return DeadLetter(
+        topic=topic,
+        partition=record.partition,
+        offset=record.offset,
+        line=number,
+        reason=reason,
+        payload=line,
+        schema_version=version[:20].decode("ascii", "replace"),
+    )

@@ -1,0 +1,188 @@
+"""The loop: poll, hand each partition its records, let its deliveries run beside it."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from ugc_core.bootstrap import LogConsumer
+from ugc_core.clock import Clock
+from ugc_core.errors import LogUnavailableError, PartitionLostError
+from ugc_core.log import Record
+from ugc_core.settings import EtlSection
+from ugc_etl.batches import Batch, Lane
+from ugc_etl.delivery import Delivery
+from ugc_etl.intents import intent_of
+from ugc_etl.metrics import EtlMetrics
+from ugc_etl.retry import Retry
+
+_log = structlog.get_logger()
+
+_POLL_RECORDS = 5000
+_IDLE_S = 0.25
+"""Longest poll: how late a stop or a finished delivery is noticed, in seconds."""
+
+
+@dataclass(kw_only=True)
+class _Line:
+    """A partition at work: what waits in it, and the task that delivers."""
+
+    lane: Lane
+    delivery: Delivery
+    task: asyncio.Task[None] | None = None
+    paused: bool = False
+    flushing: bool = False
+
+    def take(self, *, now: float) -> Batch | None:
+        """Take the next batch out if it is due, or whatever waits when flushing."""
+        return self.lane.flush(now=now) if self.flushing else self.lane.cut(now=now)
+
+
+@dataclass(kw_only=True)
+class Pipeline:
+    """Moves reports from the log into the warehouse.
+
+    Attributes:
+        topic: The topic.
+        consumer: The log, as a member of the consumer group.
+        deliveries: Makes the delivery of a partition.
+        clock: Time.
+        limits: When a batch is due, and how much may wait.
+        retry: How to wait for the log to answer.
+        metrics: What is counted.
+    """
+
+    topic: str
+    consumer: LogConsumer
+    deliveries: Callable[[], Delivery]
+    clock: Clock
+    limits: EtlSection
+    retry: Retry
+    metrics: EtlMetrics
+    _lines: dict[int, _Line] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then deliver what was read, within the deadline.
+
+        Raises:
+            FatalError: A person has to act; nothing is committed past the cause.
+        """
+        try:
+            while not stop.is_set():
+                await self.step()
+            await self.drain()
+        finally:
+            await self._cancel([line for line in self._lines.values() if line.task])
+
+    async def step(self) -> None:
+        """Poll once and start what is due."""
+        polled = await self._poll()
+        await self._reassign()
+        now = self.clock.now()
+        for partition, records in polled.items():
+            if partition in self._lines:
+                self._lines[partition].lane.add(records, now=now)
+        for line in self._lines.values():
+            self._reap(line)
+            self._start(line)
+        self._press_back()
+
+    async def drain(self) -> None:
+        """Deliver everything that was read, due or not, for as long as the deadline allows."""
+        for line in self._lines.values():
+            line.flushing = True
+            if line.task is None and not line.lane.empty:
+                line.task = asyncio.create_task(self._deliver(line))
+        tasks = {line.task for line in self._lines.values() if line.task}
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=self.limits.drain_s)
+        for line in self._lines.values():
+            if line.task not in late:
+                self._reap(line)
+        left = sum(line.lane.size for line in self._lines.values())
+        if late or left:
+            _log.warning("left_to_the_next_start", partitions=len(late), bytes=left)
+
+    async def _poll(self) -> Mapping[int, Sequence[Record]]:
+        try:
+            return await self.consumer.poll(max_records=_POLL_RECORDS, timeout_s=self._wait_s())
+        except LogUnavailableError as error:
+            self.metrics.failed(error)
+            _log.warning("log_unavailable", reason=str(error))
+            await self.clock.sleep(self.retry.backoff.wait_s(1))
+            return {}
+
+    def _wait_s(self) -> float:
+        """Return how long a poll may wait before some batch is due."""
+        now = self.clock.now()
+        idle = [line.lane for line in self._lines.values() if line.task is None]
+        due = [lane.due_in_s(now=now) for lane in idle]
+        return min([_IDLE_S, *(wait for wait in due if wait is not None)])
+
+    async def _reassign(self) -> None:
+        """Take up new partitions where their last owner left off; drop those that are gone."""
+        held = self.consumer.assigned()
+        gone = [self._lines.pop(partition) for partition in set(self._lines) - held]
+        await self._cancel(gone)
+        fresh = held - set(self._lines)
+        if not fresh:
+            return
+        commits = await self.retry.until_done(
+            "committed positions", lambda: self.consumer.committed(fresh)
+        )
+        for partition in sorted(fresh):
+            commit = commits.get(partition)
+            promised = intent_of(commit) if commit else None
+            lane = Lane(
+                topic=self.topic, partition=partition, limits=self.limits, promised=promised
+            )
+            delivery = self.deliveries()
+            delivery.announced(promised)
+            self._lines[partition] = _Line(lane=lane, delivery=delivery)
+        _log.info("partitions_taken", topic=self.topic, partitions=sorted(fresh))
+
+    def _start(self, line: _Line) -> None:
+        if line.task is None and line.lane.due_in_s(now=self.clock.now()) == 0.0:
+            line.task = asyncio.create_task(self._deliver(line))
+
+    async def _deliver(self, line: _Line) -> None:
+        """Deliver what is due, and what has become due meanwhile."""
+        batch = line.take(now=self.clock.now())
+        while batch is not None:
+            following = line.take(now=self.clock.now())
+            await line.delivery.deliver(batch, following.range if following else None)
+            batch = following or line.take(now=self.clock.now())
+
+    def _reap(self, line: _Line) -> None:
+        """Notice that a delivery has ended, and raise what ended it."""
+        if line.task is None or not line.task.done():
+            return
+        task, line.task = line.task, None
+        try:
+            task.result()
+        except PartitionLostError as error:
+            _log.warning("partition_lost", partition=line.lane.partition, reason=str(error))
+
+    def _press_back(self) -> None:
+        """Hold back partitions whose records would fill the memory; let others go on."""
+        crowded = {p for p, line in self._lines.items() if not line.paused and line.lane.crowded}
+        roomy = {p for p, line in self._lines.items() if line.paused and line.lane.roomy}
+        for partition in crowded | roomy:
+            self._lines[partition].paused = partition in crowded
+        if crowded:
+            self.consumer.pause(frozenset(crowded))
+        if roomy:
+            self.consumer.resume(frozenset(roomy))
+        lanes = self._lines.values()
+        self.metrics.buffered_bytes.set(sum(line.lane.size for line in lanes))
+        self.metrics.paused.set(sum(line.paused for line in lanes))
+
+    async def _cancel(self, lines: Sequence[_Line]) -> None:
+        """End deliveries without a commit."""
+        tasks = {line.task for line in lines if line.task}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=self.limits.drain_s)
