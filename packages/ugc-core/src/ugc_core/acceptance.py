@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ugc_core.errors import ForeignReportError, ReportRefusedError
+from ugc_core.errors import ForeignReportError, MalformedReportError, ReportRefusedError
 from ugc_core.events import (
     MAX_EXTRA_BYTES,
     MAX_OVERSHOOT_S,
@@ -23,8 +23,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
+_MAX_VIEWED_MS = 9_000_000_000_000
+"""What an event's `viewed_at` can hold: a year or a UUID may say more."""
+_MAX_EXTRA_DEPTH = 64
+"""Far below where a JSON reader runs out of stack: whoever reads the line has less of it."""
 _LINE_BREAK = re.compile(rb"[\r\n]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<field>[^`]+)`$")
 _report_decoder = msgspec.json.Decoder(Report)
 
 
@@ -56,16 +62,17 @@ def parse_report(body: bytes | Raw) -> Report:
     """Decode one report.
 
     Raises:
-        ReportRefusedError: Not JSON, not an object, or a field breaks its own bounds.
+        MalformedReportError: Not JSON.
+        ReportRefusedError: Not an object, or a field is missing or breaks its own bounds.
     """
     try:
         return _report_decoder.decode(body)
     except msgspec.ValidationError as error:
         raise refusal(error) from error
     except RecursionError as error:
-        raise ReportRefusedError("", "the JSON is nested too deeply") from error
+        raise MalformedReportError("", "the JSON is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ReportRefusedError("", f"not valid JSON: {error}") from error
+        raise MalformedReportError("", f"not valid JSON: {error}") from error
 
 
 def refusal(error: msgspec.ValidationError) -> ReportRefusedError:
@@ -73,7 +80,10 @@ def refusal(error: msgspec.ValidationError) -> ReportRefusedError:
     found = _PATH.match(str(error))
     if found is None:  # the pattern has no mandatory part
         raise AssertionError from error
-    return ReportRefusedError((found["path"] or "").removeprefix("."), found["reason"])
+    field, reason = (found["path"] or "").removeprefix("."), found["reason"]
+    if missing := _MISSING.match(reason):
+        return ReportRefusedError(f"{field}.{missing['field']}".removeprefix("."), "is required")
+    return ReportRefusedError(field, reason)
 
 
 def accept(
@@ -93,6 +103,8 @@ def accept(
         ReportRefusedError: A bound is broken; the error names the field.
     """
     event_id, viewed_ms = _identity_and_time(report, received_ms)
+    if viewed_ms > _MAX_VIEWED_MS:
+        raise ReportRefusedError("viewed_at", "lies too far in the future")
     offset_ms = report.clock_offset_ms or 0
     _check_window(viewed_ms + offset_ms, received_ms, window)
     total_ms = to_ms(report.total)
@@ -180,7 +192,7 @@ def _watched_from_ms(report: Report, progress_ms: int) -> int | None:
 
 
 def _film(report: Report, path_film: UUID | None) -> UUID:
-    film_id = _not_nil("film_id", report.film_id) or path_film
+    film_id = _not_nil("film_id", report.film_id or path_film)
     if film_id is None:
         raise ReportRefusedError("film_id", "is required")
     if path_film is not None and film_id != path_film:
@@ -214,9 +226,22 @@ def _extra(extra: Raw | UnsetType) -> Raw | UnsetType:
         raise ReportRefusedError("extra", "must be a JSON object")
     if len(text) > MAX_EXTRA_BYTES:
         raise ReportRefusedError("extra", f"must be at most {MAX_EXTRA_BYTES} bytes")
+    if _too_deep(text):
+        raise ReportRefusedError("extra", f"must be nested at most {_MAX_EXTRA_DEPTH} deep")
     try:
         text.decode()
     except UnicodeDecodeError as error:
         raise ReportRefusedError("extra", "is not valid UTF-8") from error
     # A log line is one line: layout between the tokens goes, the tokens stay as they are.
     return Raw(msgspec.json.format(text, indent=-1) if _LINE_BREAK.search(text) else text)
+
+
+def _too_deep(text: bytes) -> bool:
+    if text.count(b"{") + text.count(b"[") <= _MAX_EXTRA_DEPTH:
+        return False
+    depth = 0
+    for byte in _STRING.sub(b"", text):
+        depth += (byte in b"{[") - (byte in b"}]")
+        if depth > _MAX_EXTRA_DEPTH:
+            return True
+    return False

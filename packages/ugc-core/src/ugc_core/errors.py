@@ -9,6 +9,7 @@ UgcError
 ├── RejectedError                 set this one input aside and go on
 │   ├── MalformedLineError
 │   ├── ReportRefusedError
+│   │   ├── MalformedReportError
 │   │   └── ForeignReportError
 │   └── RowsRefusedError
 └── FatalError                    stop: a person has to change something
@@ -76,6 +77,10 @@ class ReportRefusedError(RejectedError):
         super().__init__(f"{field}: {reason}" if field else reason)
         self.field = field
         self.reason = reason
+
+
+class MalformedReportError(ReportRefusedError):
+    """The report cannot be read as JSON at all."""
 
 
 class ForeignReportError(ReportRefusedError):

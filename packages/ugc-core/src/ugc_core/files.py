@@ -31,8 +31,11 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextmanager
-def lock(path: Path, *, what: str, then: str) -> Iterator[None]:
-    """Hold a file for this process alone; the kernel lets go of it with the process.
+def lock(path: Path, *, what: str, then: str) -> Iterator[int]:
+    """Hold a file for this process alone, and yield its descriptor.
+
+    The kernel lets go of it with the process; a child that inherits the descriptor goes on
+    holding it.
 
     Args:
         path: The lock file; it is made, holds the owner's process id, and stays behind.
@@ -52,7 +55,7 @@ def lock(path: Path, *, what: str, then: str) -> Iterator[None]:
             raise InUseError(msg) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield handle
     finally:
         os.close(handle)
 

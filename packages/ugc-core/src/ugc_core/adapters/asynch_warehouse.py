@@ -6,6 +6,7 @@ server has said the last word.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -66,6 +67,8 @@ class AsynchWarehouse:
             settings: User, password and deadlines.
             database: Another current database than the target's.
         """
+        # It warns of every failed try by itself; our errors say it once, and what to do.
+        logging.getLogger("asynch").setLevel(logging.CRITICAL)
         warehouse = cls(target, settings, database or target.database)
         try:
             yield warehouse

@@ -148,8 +148,9 @@ class MemoryLogReader:
 
     def _take(self, max_records: int) -> dict[int, list[Record]]:
         found: dict[int, list[Record]] = {}
-        for partition in self._log.partitions(self._topic):
-            position = self._position(partition)
+        # All of them before any is read: an error must not swallow another one's records.
+        positions = {p: self._position(p) for p in self._log.partitions(self._topic)}
+        for partition, position in positions.items():
             if partition in self._paused or max_records <= 0:
                 continue
             kept = self._log.records.get((self._topic, partition), [])

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
 import apsw
@@ -31,25 +32,25 @@ _PRAGMAS = """
 """
 _TABLES = f"""
     BEGIN IMMEDIATE;
-    CREATE TABLE IF NOT EXISTS topic (
+    CREATE TABLE topic (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
         partitions INTEGER NOT NULL, retention_ms INTEGER NOT NULL
     ) STRICT;
-    CREATE TABLE IF NOT EXISTS lane (
+    CREATE TABLE lane (
         topic INTEGER NOT NULL, partition INTEGER NOT NULL,
         low INTEGER NOT NULL, high INTEGER NOT NULL,
         PRIMARY KEY (topic, partition)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS record (
+    CREATE TABLE record (
         id INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL,
         key BLOB, headers BLOB NOT NULL, value BLOB NOT NULL
     ) STRICT;
-    CREATE TABLE IF NOT EXISTS committed (
+    CREATE TABLE committed (
         consumer TEXT NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL,
         offset INTEGER NOT NULL, metadata TEXT NOT NULL,
         PRIMARY KEY (consumer, topic, partition)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS mark (
+    CREATE TABLE mark (
         consumer TEXT NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL,
         at_ms INTEGER NOT NULL, offset INTEGER NOT NULL,
         PRIMARY KEY (consumer, topic, partition, at_ms)
@@ -58,6 +59,10 @@ _TABLES = f"""
     PRAGMA user_version = {FILE_VERSION};
     COMMIT;
 """
+# SQLite's index of its own WAL did not fit on a full disk: it is rebuilt, nothing is broken.
+_NO_DAMAGE = frozenset(
+    {apsw.SQLITE_IOERR_SHMOPEN, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_SHMMAP}
+)
 
 
 def record_id(topic: int, partition: int, offset: int) -> int:
@@ -136,9 +141,12 @@ class SqliteFile:
         try:
             return work()
         except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
+            if getattr(error, "extendedresult", None) in _NO_DAMAGE:
+                msg = f"{self.path}: {error} (is the disk full?)"
+                raise LogUnavailableError(msg) from error
             self.failed = damaged(self.path, str(error))
             raise self.failed from error
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             msg = f"{self.path}: {error}"
             raise LogUnavailableError(msg) from error
         finally:
@@ -153,10 +161,8 @@ class SqliteFile:
                 self.failed = damaged(self.path, f"cannot roll back: {error}")
 
     def _connect(self, *, check: bool) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        made = not self.path.exists()
-        # Reports name who watched what: the file is its owner's alone.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not self.path.exists():
+            _make(self.path)
         self._db = db = apsw.Connection(str(self.path))
         db.set_busy_timeout(int(self._timeout_s * 800))  # before our own deadline
         _refuse_foreign(db, self.path)
@@ -164,9 +170,6 @@ class SqliteFile:
             pass
         if check and (found := db.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
             raise damaged(self.path, f"quick_check: {found[0] if found else 'no answer'}")
-        db.execute(_TABLES)
-        if made:
-            sync_directory(self.path.parent)
 
     def _connection(self) -> apsw.Connection:
         if self._db is None:
@@ -182,10 +185,37 @@ class SqliteFile:
                 self._db.close(True)  # noqa: FBT003 - apsw's "force"
 
 
+@contextmanager
+def reachable(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a `LogUnavailableError`."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"{path}: {error}"
+        raise LogUnavailableError(msg) from error
+
+
+def _make(path: Path) -> None:
+    """Make the file whole or not at all: several processes may be the first to open it.
+
+    Nobody may open and close the file itself but SQLite: with a file's descriptor the kernel
+    drops every lock that the process has on it, those of its other connections too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        fresh = Path(folder, path.name)
+        # Reports name who watched what: the file is its owner's alone.
+        os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with closing(apsw.Connection(str(fresh))) as db:
+            for _ in db.execute(_PRAGMAS + _TABLES):
+                pass
+        with suppress(FileExistsError):  # another process was faster
+            path.hardlink_to(fresh)
+    sync_directory(path.parent)
+
+
 def _refuse_foreign(db: apsw.Connection, path: Path) -> None:
     found = db.pragma("application_id"), db.pragma("user_version")
-    if found == (0, 0) and not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        return  # new and empty
     if found != (APPLICATION_ID, FILE_VERSION):
         msg = (
             f"{path} is a SQLite file but not a log of this version"

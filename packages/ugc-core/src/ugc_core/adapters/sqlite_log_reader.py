@@ -1,19 +1,26 @@
 """Reads the SQLite log for one consumer group, and keeps its commits."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import apsw
 import msgspec
 
-from ugc_core.adapters.sqlite_file import SqliteFile, ends, find_topic, offset_of, record_id
+from ugc_core.adapters.sqlite_file import (
+    SqliteFile,
+    ends,
+    find_topic,
+    offset_of,
+    reachable,
+    record_id,
+)
 from ugc_core.adapters.sqlite_retention import mark
 from ugc_core.clock import Clock, SystemClock
 from ugc_core.files import lock
-from ugc_core.log import Commit, Headers, LogCommitter, LogReader, Record
+from ugc_core.log import Commit, Headers, LogCommitter, LogReader, Record, Watermarks
 from ugc_core.log_rules import check_position
 from ugc_core.settings import LogSection
 
@@ -21,6 +28,14 @@ _LOOK_EVERY_S = 0.02
 """How often an idle reader asks SQLite whether another connection wrote; 5 us each."""
 _MAX_POLL_BYTES = 8_388_608
 _decode_headers = msgspec.msgpack.Decoder(Headers).decode
+
+
+class _Taken(NamedTuple):
+    """What one look at the file found, and where the next one goes on."""
+
+    records: dict[int, list[Record]]
+    positions: dict[int, int]
+    version: int
 
 
 class SqliteLogReader:
@@ -49,13 +64,15 @@ class SqliteLogReader:
             LogDamagedError: The file is corrupt.
             LogUnavailableError: The file cannot be opened.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         holder = lock(
             path.with_name(f"{path.name}.{group}.lock"),
             what=f"consumer group {group} of {path}",
             then="stop that one, or set another UGC_LOG__GROUP",
         )
-        with holder:
+        with ExitStack() as stack:
+            with reachable(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(holder)
             async with SqliteFile.open(path, timeout_s=settings.call_timeout_s) as file:
                 yield cls(file, topic, group, clock or SystemClock())
 
@@ -63,10 +80,13 @@ class SqliteLogReader:
         """Return what is there, or wait until some process appends."""
         until = self._clock.now() + timeout_s
         while True:
-            found = await self._file.run(partial(self._take, max_records))
+            # Positions move here and not on the connection's thread: what a poll read that was
+            # given up, nobody has seen.
+            taken = await self._file.run(partial(self._take, max_records, dict(self._positions)))
+            self._positions, self._version = taken.positions, taken.version
             left_s = until - self._clock.now()
-            if found or left_s <= 0:
-                return found
+            if taken.records or left_s <= 0:
+                return taken.records
             await self._clock.sleep(min(_LOOK_EVERY_S, left_s))
 
     def assigned(self) -> frozenset[int]:
@@ -97,45 +117,44 @@ class SqliteLogReader:
         found = await self._file.run(partial(read_commits, group=self._group, topic=self._topic))
         return {partition: commit for partition, commit in found.items() if partition in partitions}
 
-    def _take(self, max_records: int, db: apsw.Connection) -> dict[int, list[Record]]:
+    def _take(self, max_records: int, positions: dict[int, int], db: apsw.Connection) -> "_Taken":
         """Read each partition from its position, another one first each time."""
         version = db.pragma("data_version")
-        if version == self._version:
-            return {}  # nothing was written since we came back empty
+        if version == self._version:  # nothing was written since we came back empty
+            return _Taken(records={}, positions=positions, version=version)
         db.execute("BEGIN")
         topic = find_topic(db, self._topic).id
         marks = ends(db, topic)
-        self._place(db, set(marks) - set(self._positions))
+        self._place(db, positions, marks)
         found: dict[int, list[Record]] = {}
         budget = _MAX_POLL_BYTES
         order = sorted(marks)
         self._turn = (self._turn + 1) % max(len(order), 1)
         for partition in order[self._turn :] + order[: self._turn]:
             position = check_position(
-                self._topic, partition, self._positions[partition], marks[partition]
+                self._topic, partition, positions[partition], marks[partition]
             )
             if partition in self._paused or position == marks[partition].high:
                 continue
             taken = _read(db, topic, partition, position, max_records, budget)
             if taken:
                 found[partition] = taken
-                self._positions[partition] = taken[-1].offset + 1
+                positions[partition] = taken[-1].offset + 1
                 max_records -= len(taken)
                 budget -= sum(len(record.value) for record in taken)
         db.execute("COMMIT")
-        self._version = -1 if found or max_records <= 0 else version
-        return found
+        version = -1 if found or max_records <= 0 else version
+        return _Taken(records=found, positions=positions, version=version)
 
-    def _place(self, db: apsw.Connection, fresh: set[int]) -> None:
-        """Start partitions where the group left off, or at their beginning."""
-        if not fresh:
-            return
-        topic = find_topic(db, self._topic).id
-        commits = read_commits(db, group=self._group, topic=self._topic)
-        marks = ends(db, topic)
+    def _place(
+        self, db: apsw.Connection, positions: dict[int, int], marks: Mapping[int, Watermarks]
+    ) -> None:
+        """Start new partitions where the group left off, or at their beginning."""
+        fresh = set(marks) - set(positions)
+        commits = read_commits(db, group=self._group, topic=self._topic) if fresh else {}
         for partition in fresh:
             commit = commits.get(partition)
-            self._positions[partition] = commit.offset if commit else marks[partition].low
+            positions[partition] = commit.offset if commit else marks[partition].low
 
     def _commit(self, commits: Mapping[int, Commit], db: apsw.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")

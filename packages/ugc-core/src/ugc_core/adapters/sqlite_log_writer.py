@@ -165,8 +165,8 @@ class SqliteLogWriter:
         self._trimmed_at = self._clock.now()
         try:
             await self._file.run(partial(trim, now_ms=self._clock.wall_ms()))
-        except LogUnavailableError:
-            return  # busy: the next round does it
+        except UgcError:
+            return  # busy: the next round does it; broken: the next append says so
 
     async def _drain(self) -> None:
         """Wait for what is under way; each group has its own deadline."""

@@ -43,9 +43,11 @@ def trim(db: apsw.Connection, *, now_ms: int) -> int:
 def _floor(db: apsw.Connection, topic: int, partition: int, before_ms: int) -> int | None:
     """Return the offset that every group had passed by then; None while one had not begun."""
     where = (topic, partition)
-    groups = rows(db, "SELECT consumer FROM committed WHERE topic = ? AND partition = ?", where)
+    groups = rows(
+        db, "SELECT consumer, offset FROM committed WHERE topic = ? AND partition = ?", where
+    )
     floors: list[int] = []
-    for (consumer,) in groups:
+    for consumer, offset in groups:
         ((reached,),) = rows(
             db,
             "SELECT max(offset) FROM mark WHERE consumer = ? AND topic = ? AND partition = ?"
@@ -54,7 +56,7 @@ def _floor(db: apsw.Connection, topic: int, partition: int, before_ms: int) -> i
         )
         if reached is None:
             return None
-        floors.append(reached)
+        floors.append(min(reached, offset))  # a group may have gone back on purpose
         db.execute(
             "DELETE FROM mark WHERE consumer = ? AND topic = ? AND partition = ?"
             " AND at_ms <= ? AND offset < ?",

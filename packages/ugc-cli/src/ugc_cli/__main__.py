@@ -1,0 +1,5 @@
+"""`python -m ugc_cli`."""
+
+from ugc_cli.app import main
+
+main()
