@@ -23,6 +23,12 @@ def run(session: nox.Session, *command: str) -> None:
     session.run("uv", "run", "--quiet", "--all-packages", *command, external=True)
 
 
+def measure(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a program of stress-testing/."""
+    session.env["PYTHONPATH"] = str(ROOT / "stress-testing")
+    run(session, "python", "-m", module, *arguments)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, banned imports, and the direction of dependencies."""
@@ -52,14 +58,15 @@ def coverage(session: nox.Session) -> None:
 @nox.session
 def movielens(session: nox.Session) -> None:
     """100,004 real viewing starts through a running system, compared with plain Python."""
-    run(session, "python", "stress-testing/datasets/movielens.py", *session.posargs)
+    measure(session, "datasets.movielens", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks; writes stress-testing/results."""
-    for script in sorted((ROOT / "stress-testing" / "bench").glob("bench_*.py")):
-        run(session, "python", str(script.relative_to(ROOT)), *session.posargs)
+    for script in sorted((ROOT / "stress-testing" / "bench").glob("[a-z]*.py")):
+        measure(session, f"bench.{script.stem}")
+    measure(session, "harness.report")
 
 
 @nox.session

@@ -54,4 +54,8 @@ def _processors() -> list[Processor]:
 def _rendering(style: str) -> list[Processor]:
     if style == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # The default formatter is rich's where rich is installed, and it prints every local
+    # variable: tokens, secrets and bodies.
+    plain = structlog.dev.plain_traceback
+    colours = sys.stderr.isatty()
+    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
