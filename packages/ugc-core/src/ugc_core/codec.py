@@ -85,11 +85,10 @@ def decode_lines(value: bytes, headers: Headers) -> Sequence[Event | MalformedLi
         return [error] * len(lines)
     if version == 0:
         return [_or_error(line, 0) for line in lines]
-    # The quick way reads a stream of values and ignores where lines end. That it found as many
-    # values as lines proves one a line only where every line is a `{…}`: none then spans two.
-    whole = value.startswith(b"{") and value.endswith((b"}", b"}\n"))
+    # The quick way reads a stream of values and ignores where lines end, so finding as many values
+    # as lines proves one a line only where none can span two: after `}` no value goes on with `{`.
     events: list[Event] = []
-    if whole and value.count(b"}\n{") == len(lines) - 1:
+    if value.count(b"}\n{") == len(lines) - 1:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             events = _decoder.decode_lines(value)
     if len(events) != len(lines):  # one line is bad, or empty: find out which

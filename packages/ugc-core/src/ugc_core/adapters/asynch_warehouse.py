@@ -7,11 +7,18 @@ server has said the last word.
 
 import asyncio
 import logging
+import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from asynch.errors import ClickHouseException, ColumnException, ServerException, TypeMismatchError
+from asynch.errors import (
+    CannotParseUuidError,
+    ClickHouseException,
+    ColumnException,
+    ServerException,
+    TypeMismatchError,
+)
 from asynch.proto.connection import Connection
 
 from ugc_core.binding import bind, identifier
@@ -26,6 +33,23 @@ _INSERT_SETTINGS: Settings = {
     "async_insert": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
+
+_UNFIT = (ColumnException, TypeMismatchError, CannotParseUuidError, UnicodeEncodeError)
+# asynch unpacks what is there of an answer that breaks off.
+_BROKEN = (ClickHouseException, OSError, EOFError, struct.error, UnicodeDecodeError)
+
+
+class _Connection(Connection):
+    """Still knows after a reconnection that a query is under way.
+
+    asynch connects anew within `execute` and forgets it then: the wait for the last word of
+    an insert would end before it began.
+    """
+
+    async def connect(self) -> None:
+        """Connect, for the query that waits for it."""
+        await super().connect()
+        self.is_query_executing = True
 
 
 class AsynchWarehouse:
@@ -42,7 +66,7 @@ class AsynchWarehouse:
         self._where = f"{target.host}:{target.port}"
         self._free: list[Any] = []
         self._slots = asyncio.Semaphore(settings.max_connections)
-        self._connect: Callable[[], Any] = lambda: Connection(  # type: ignore[no-untyped-call]
+        self._connect: Callable[[], Any] = lambda: _Connection(  # type: ignore[no-untyped-call]
             host=target.host,
             port=target.port,
             user=settings.user,
@@ -130,10 +154,10 @@ class AsynchWarehouse:
             raise WarehouseUnavailableError(msg) from error
         except ServerException as error:
             raise refused(error.code or 0, _first_line(error)) from error
-        except (ColumnException, TypeMismatchError) as error:
+        except _UNFIT as error:
             msg = f"a value does not fit its column: {error}"
             raise RowsRefusedError(msg) from error
-        except (ClickHouseException, OSError, EOFError) as error:
+        except _BROKEN as error:
             msg = f"ClickHouse at {self._where} is not reachable: {_first_line(error)}"
             raise WarehouseUnavailableError(msg) from error
 

@@ -1,0 +1,160 @@
+"""Fixtures every kind of test may use, and async tests without a plugin."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import pytest
+
+from ugc_core.adapters.memory_log import (
+    MemoryLog,
+    MemoryLogAdmin,
+    MemoryLogReader,
+    MemoryLogWriter,
+)
+from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
+from ugc_core.adapters.sqlite_log_reader import SqliteLogReader
+from ugc_core.adapters.sqlite_log_writer import SqliteLogWriter
+from ugc_core.bootstrap import LogConsumer, topics
+from ugc_core.clock import Clock, ManualClock
+from ugc_core.codec import split_lines
+from ugc_core.events import Event
+from ugc_core.log import LogAdmin, LogWriter, Record
+from ugc_core.settings import LogSection
+
+MakeEvent = Callable[..., Event]
+MakeReport = Callable[..., dict[str, object]]
+
+NOW_MS = 1_767_225_600_000
+"""When `ManualClock` starts: 2026-01-01T00:00:00Z."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async def` test on an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    asyncio.run(pyfuncitem.obj(**arguments), debug=False)
+    return True
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def make_event() -> MakeEvent:
+    """Build valid events that differ only in what the test names.
+
+    Ids count up instead of being random, so a failure reads the same every time.
+    """
+    ids = count(1)
+
+    def make(*, user: int = 1, film: int = 7, **changes: object) -> Event:
+        fields: dict[str, object] = {
+            "event_id": uuid7(next(ids)),
+            "user_id": UUID(int=user),
+            "film_id": UUID(int=film),
+            "progress": 120.0,
+            "total": 5400.0,
+            "viewed_at": NOW_MS,
+            "received_at": NOW_MS,
+        }
+        return Event(**(fields | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def make_report() -> MakeReport:
+    """Build the JSON object of a valid report: what a player sends, with a fresh id."""
+    ids = count(1)
+
+    def make(**changes: object) -> dict[str, object]:
+        fields = {"event_id": str(uuid7(next(ids))), "progress": 120, "total": 5400}
+        return fields | changes
+
+    return make
+
+
+def uuid7(number: int, at_ms: int = NOW_MS) -> UUID:
+    """Return the UUID v7 of a moment whose random part is `number`."""
+    return UUID(int=at_ms << 80 | 7 << 76 | 0b10 << 62 | number)
+
+
+class OpenedLog(NamedTuple):
+    """One log, seen through all of its ports."""
+
+    writer: LogWriter
+    reader: LogConsumer
+    admin: LogAdmin
+
+    async def records(self, *, at_once: int = 1000) -> dict[int, list[Record]]:
+        """Poll until nothing comes any more; return the records by partition."""
+        found: dict[int, list[Record]] = {}
+        while polled := await self.reader.poll(max_records=at_once, timeout_s=0):
+            for partition, records in polled.items():
+                found.setdefault(partition, []).extend(records)
+        return found
+
+    async def lines(self, *, at_once: int = 1000) -> dict[int, list[bytes]]:
+        """Poll until nothing comes any more; return the lines by partition."""
+        found = await self.records(at_once=at_once)
+        return {
+            partition: [line for record in records for line in split_lines(record.value)]
+            for partition, records in found.items()
+        }
+
+
+class OpenSqliteLog(Protocol):
+    """Opens the log in a file; a second call opens it again, as a restart would."""
+
+    def __call__(
+        self, path: Path, section: LogSection, clock: Clock
+    ) -> AbstractAsyncContextManager[OpenedLog]: ...
+
+
+class OpenMemoryLog(Protocol):
+    """Opens the log in memory; a second call opens it again, as a restart would."""
+
+    def __call__(
+        self, memory: MemoryLog, section: LogSection
+    ) -> AbstractAsyncContextManager[OpenedLog]: ...
+
+
+@pytest.fixture(scope="session")
+def open_sqlite_log() -> OpenSqliteLog:
+    @asynccontextmanager
+    async def opened(path: Path, section: LogSection, clock: Clock) -> AsyncIterator[OpenedLog]:
+        async with AsyncExitStack() as stack:
+            admin = await stack.enter_async_context(SqliteLogAdmin.open(path, section))
+            await admin.apply(await admin.plan(topics(section)))
+            writer = await stack.enter_async_context(
+                SqliteLogWriter.open(path, section.topic, section, clock=clock)
+            )
+            reader = await stack.enter_async_context(
+                SqliteLogReader.open(path, section.topic, section.group, section, clock=clock)
+            )
+            yield OpenedLog(writer, reader, admin)
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def open_memory_log() -> OpenMemoryLog:
+    @asynccontextmanager
+    async def opened(memory: MemoryLog, section: LogSection) -> AsyncIterator[OpenedLog]:
+        admin = MemoryLogAdmin(memory)
+        await admin.apply(await admin.plan(topics(section)))
+        writer = MemoryLogWriter(memory, section.topic, max_in_flight=section.max_in_flight)
+        yield OpenedLog(writer, MemoryLogReader(memory, section.topic, section.group), admin)
+
+    return opened
