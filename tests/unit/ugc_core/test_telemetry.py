@@ -1,6 +1,7 @@
 """What the services say, and where."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 
@@ -21,7 +22,10 @@ def configured() -> Iterator[Callable[..., structlog.typing.FilteringBoundLogger
         logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         return logger
 
+    handlers, level = logging.root.handlers, logging.root.level
     yield configure
+    logging.root.handlers = handlers
+    logging.root.setLevel(level)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
@@ -100,3 +104,14 @@ def test_every_metric_is_named_as_prometheus_wants_it():
         assert re.fullmatch(r"ugc_(api|etl)_[a-z_]+", value)
         assert value.startswith(f"ugc_{name[:3].lower()}_")
         assert re.search(r"_(total|seconds|bytes|in_flight|partitions)\Z", value)
+
+
+def test_a_warning_of_another_library_has_the_same_form(configured, capsys):
+    configured(format="json")
+
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+
+    [line] = capsys.readouterr().err.splitlines()
+    found = json.loads(line)
+    assert found["event"] == "Invalid HTTP request received."
+    assert (found["level"], found["service"]) == ("warning", "ugc-test")

@@ -27,7 +27,7 @@ ETL_PAUSED = f"{METRIC_PREFIX}_etl_paused_partitions"
 
 
 def configure_logging(section: LoggingSection, *, service: str) -> None:
-    """Send structlog's lines to stderr, for people or for collectors.
+    """Send structlog's lines to stderr, and other libraries' warnings in the same form.
 
     Args:
         section: Level and format.
@@ -41,6 +41,18 @@ def configure_logging(section: LoggingSection, *, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_processors(),
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(section.format),
+            ],
+        )
+    )
+    logging.root.handlers = [handler]
+    logging.root.setLevel(logging.WARNING)
 
 
 def _processors() -> list[Processor]:

@@ -1,0 +1,67 @@
+"""The composition root: what the settings name, opened in order and closed in reverse."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from ugc_api.auth import Hs256Verifier
+from ugc_api.health import Health
+from ugc_api.intake import Intake
+from ugc_api.metrics import ApiMetrics
+from ugc_api.resume import ResumePoints
+from ugc_api.services import Services
+from ugc_core.acceptance import Window
+from ugc_core.bootstrap import open_log_admin, open_log_writer, open_warehouse
+from ugc_core.clock import Clock
+from ugc_core.errors import LogDamagedError
+from ugc_core.settings import Settings
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, *, clock: Clock, on_damage: Callable[[LogDamagedError], None]
+) -> AsyncIterator[Services]:
+    """Open the log and the warehouse; appends under way are finished on the way out.
+
+    Args:
+        settings: The whole tree.
+        clock: Time.
+        on_damage: Called when the log takes nothing any more: the process has to stop.
+
+    Raises:
+        ConfigError: The settings cannot work.
+        LogDamagedError: The log is corrupt.
+        LogUnavailableError: The log is not there, or has no such topic.
+    """
+    verifier = Hs256Verifier(settings.auth, clock)
+    metrics = ApiMetrics()
+    async with AsyncExitStack() as stack:
+        opening = open_log_writer(settings.log, settings.log.topic, clock=clock, check=True)
+        writer = await stack.enter_async_context(opening)
+        admin = await stack.enter_async_context(open_log_admin(settings.log))
+        warehouse = await stack.enter_async_context(open_warehouse(settings.warehouse))
+        health = Health(
+            admin=admin,
+            warehouse=warehouse,
+            topic=settings.log.topic,
+            clock=clock,
+            on_damage=on_damage,
+        )
+        intake = Intake(
+            writer=writer,
+            clock=clock,
+            window=Window(
+                max_age_days=settings.api.max_age_days,
+                max_ahead_hours=settings.api.max_ahead_hours,
+            ),
+            metrics=metrics,
+            health=health,
+        )
+        yield Services(
+            settings=settings.api,
+            verifier=verifier,
+            intake=intake,
+            resume_points=ResumePoints(warehouse=warehouse),
+            health=health,
+            metrics=metrics,
+            clock=clock,
+        )

@@ -1,0 +1,113 @@
+"""Swagger UI, Redoc and the OpenAPI document, behind HTTP basic and without a foreign byte.
+
+Both bundles come from the package fastapi-offline; the browser asks this service alone, and
+the content security policy holds it to that.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+
+from ugc_api import bodies, kinds
+from ugc_api.problems import ProblemError
+from ugc_api.services import Services
+from ugc_core.settings import ApiSection
+
+# Swagger UI and Redoc set styles from their scripts; Redoc searches in a worker of its own.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src blob:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-cache",
+}
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".png": "image/png", ".html": "text/html"}
+_BUNDLES = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png")
+_OWN = ("docs.js", "redoc.js")
+_encode = msgspec.json.Encoder().encode
+
+
+def add_docs_routes(app: FastAPI, services: Services) -> None:
+    """Add the pages, the document and the assets."""
+    section = services.settings
+    assets = _assets()
+
+    async def docs(request: Request) -> Response:
+        require_password(request, section)
+        return _file(_own("docs.html"))
+
+    async def redoc(request: Request) -> Response:
+        require_password(request, section)
+        return _file(_own("redoc.html"))
+
+    async def document(request: Request) -> Response:
+        require_password(request, section)
+        return Response(_encode(app.openapi()), 200, _HEADERS, bodies.JSON)
+
+    async def asset(request: Request) -> Response:
+        require_password(request, section)
+        file = assets.get(request.path_params["name"])
+        if file is None:
+            raise ProblemError(kinds.NO_SUCH_PATH, "There is no such asset.")
+        return _file(file)
+
+    app.add_api_route("/api/docs", docs, include_in_schema=False)
+    app.add_api_route("/api/redoc", redoc, include_in_schema=False)
+    app.add_api_route("/api/openapi.json", document, include_in_schema=False)
+    app.add_api_route("/api/docs/assets/{name}", asset, include_in_schema=False)
+
+
+def require_password(request: Request, section: ApiSection) -> None:
+    """Check HTTP basic credentials; equally long for every wrong pair.
+
+    Raises:
+        ProblemError: They are missing or wrong, or no password is configured.
+    """
+    user, password = _basic(request.headers.get("authorization", ""))
+    same_user = hmac.compare_digest(user, section.docs_user.encode())
+    same_password = hmac.compare_digest(password, section.docs_password.encode())
+    if section.docs_password and same_user and same_password:
+        return
+    detail = (
+        "Sign in with the documentation's user and password."
+        if section.docs_password
+        else "No password is set: put one into a file, name it in UGC_API__DOCS_PASSWORD_FILE,"
+        " and start the service again."
+    )
+    challenge = {"WWW-Authenticate": 'Basic realm="UGC documentation", charset="UTF-8"'}
+    raise ProblemError(kinds.DOCS_CREDENTIALS, detail, headers=challenge)
+
+
+def _basic(header: str) -> tuple[bytes, bytes]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return b"", b""
+    try:
+        user, _, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return b"", b""
+    return user, password
+
+
+def _assets() -> Mapping[str, Traversable]:
+    bundles = resources.files("fastapi_offline") / "static"
+    return {name: bundles / name for name in _BUNDLES} | {name: _own(name) for name in _OWN}
+
+
+def _own(name: str) -> Traversable:
+    return resources.files("ugc_api") / "static" / name
+
+
+def _file(file: Traversable) -> Response:
+    kind = _TYPES[f".{file.name.rpartition('.')[2]}"]
+    return Response(file.read_bytes(), 200, _HEADERS, kind)

@@ -1,0 +1,76 @@
+"""Around every request: its id, its place in the metrics, and an answer whatever happens."""
+
+import re
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from ugc_api import kinds
+from ugc_api.metrics import ApiMetrics
+from ugc_api.problems import ProblemError, respond
+from ugc_core.clock import Clock
+from ugc_core.uuid7 import make_uuid7
+
+HEADER: Final = b"x-request-id"
+_SANE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_log = structlog.get_logger()
+
+
+class Envelope:
+    """Pure ASGI: it copies nothing and hides no disconnect."""
+
+    def __init__(self, app: ASGIApp, *, metrics: ApiMetrics, clock: Clock) -> None:
+        """Wrap `app`."""
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _given(scope) or str(make_uuid7(self._clock.wall_ms())).encode()
+        status = "aborted"
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+                message = {**message, "headers": [*message["headers"], (HEADER, request_id)]}
+            await send(message)
+
+        with (
+            bound_contextvars(request_id=request_id.decode()),
+            self._metrics.in_flight.track_inprogress(),
+        ):
+            try:
+                await self._app(scope, receive, send_named)
+            except Exception:
+                _log.exception("request failed", method=_method(scope), route=_route(scope))
+                if status != "aborted":  # too late for another answer
+                    raise
+                error = ProblemError(kinds.INTERNAL, "The service met an unexpected error.")
+                await respond(error.problem)(scope, receive, send_named)
+            finally:
+                self._metrics.requests.labels(_method(scope), _route(scope), status).inc()
+
+
+def _given(scope: Scope) -> bytes | None:
+    """Return the client's own id if it is fit for headers and log lines."""
+    for name, value in scope["headers"]:
+        if name == HEADER:
+            return value if _SANE.fullmatch(value) else None
+    return None
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _route(scope: Scope) -> str:
+    """Return the template of the matched route: a path would make a label without bounds."""
+    return getattr(scope.get("route"), "path", "none")

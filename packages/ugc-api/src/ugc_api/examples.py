@@ -1,0 +1,95 @@
+"""Examples for the documentation; tests send them in."""
+
+from typing import Any
+from uuid import UUID
+
+from msgspec import to_builtins
+
+from ugc_api import kinds
+from ugc_api.answers import (
+    Accepted,
+    AcceptedItem,
+    BatchAnswer,
+    ContinueWatching,
+    RefusedItem,
+    ResumePoint,
+)
+from ugc_api.kinds import Kind
+from ugc_api.problems import FieldError, Problem
+from ugc_api.resume import Cursor
+from ugc_core.log import Receipt
+
+Json = dict[str, Any]
+
+FILM = "0b39f7d6-66fd-4c09-9c7a-2f1f2a3d8f51"
+_EVENT = UUID("01943b2c-8f6a-7c1e-9b7d-3a5e6f708192")
+_RECEIPT = Receipt(partition=2, offset=1041, line=0)
+_FIELDS = {
+    kinds.REFUSED_REPORT: FieldError(
+        field="progress", reason="is more than 10 seconds past total (5400)"
+    ),
+    kinds.INVALID_PARAMETER: FieldError(field="film_id", reason="is not a UUID"),
+    kinds.FOREIGN_REPORT: FieldError(field="user_id", reason="is not the token's user"),
+}
+
+REPORTS: Json = {
+    "shortest": {"summary": "An older client", "value": {"progress": 120, "total": 5400}},
+    "stretch": {
+        "summary": "A heartbeat that says what was watched",
+        "value": {
+            "progress": 130.5,
+            "total": 5400,
+            "watched_from": 120.5,
+            "kind": "heartbeat",
+            "device": "web",
+            "seq": 12,
+        },
+    },
+}
+BATCH: list[Json] = [
+    {"film_id": FILM, "progress": 120, "total": 5400},
+    {"film_id": FILM, "progress": 9000, "total": 5400},
+]
+LINES = (
+    f'{{"film_id": "{FILM}", "progress": 120, "total": 5400}}\n'
+    f'{{"film_id": "{FILM}", "progress": 130, "total": 5400}}\n'
+)
+ACCEPTED = Accepted(event_id=_EVENT, receipt=_RECEIPT)
+POINT = ResumePoint(
+    film_id=UUID(FILM),
+    progress=130.5,
+    total=5400,
+    updated_at="2026-01-01T20:15:30.250Z",
+    finished=False,
+)
+PAGE = ContinueWatching(
+    items=[POINT], next_cursor=Cursor(at_ms=1_767_298_530_250, film_id=POINT.film_id).text()
+)
+
+
+def problem(kind: Kind) -> Json:
+    """Return an example of a kind of problem."""
+    found: Json = to_builtins(_problem(kind))
+    return found
+
+
+def _problem(kind: Kind) -> Problem:
+    field = _FIELDS.get(kind)
+    return Problem(
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
+        detail=f"{field.field}: {field.reason}" if field else kind.title,
+        errors=(field,) if field else (),
+    )
+
+
+VERDICTS = BatchAnswer(
+    accepted=1,
+    refused=1,
+    duplicates=0,
+    items=[
+        AcceptedItem(event_id=_EVENT, receipt=_RECEIPT),
+        RefusedItem(problem=_problem(kinds.REFUSED_REPORT)),
+    ],
+)

@@ -1,0 +1,143 @@
+"""Takes reports in: from the body's bytes to the log, and only then an answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from msgspec import Raw
+
+from ugc_api.answers import (
+    Accepted,
+    AcceptedItem,
+    BatchAnswer,
+    DuplicateItem,
+    Item,
+    RefusedItem,
+)
+from ugc_api.health import Health
+from ugc_api.metrics import ApiMetrics
+from ugc_api.problems import ProblemError, of_damage, of_log, of_refusal
+from ugc_core.acceptance import Viewer, Window, accept, parse_report
+from ugc_core.clock import Clock
+from ugc_core.codec import EVENT_HEADERS, encode_event, log_key
+from ugc_core.errors import LogDamagedError, LogUnavailableError, ReportRefusedError
+from ugc_core.events import Event
+from ugc_core.log import LogWriter, Receipt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What both write routes do; nothing is answered before the log has it.
+
+    Attributes:
+        writer: The log.
+        clock: When a report is received.
+        window: How old and how far ahead a report may be.
+        metrics: What is counted.
+        health: Hears how appends end.
+    """
+
+    writer: LogWriter
+    clock: Clock
+    window: Window
+    metrics: ApiMetrics
+    health: Health
+
+    async def one(self, body: bytes, viewer: Viewer, film_id: UUID) -> Accepted:
+        """Keep one report.
+
+        Raises:
+            ProblemError: It is refused, or the log did not take it.
+        """
+        event = self._event_or_problem(body, viewer, film_id)
+        if isinstance(event, ProblemError):
+            raise event
+        receipt = await self._append(viewer, [event])
+        return Accepted(event_id=event.event_id, receipt=receipt)
+
+    async def many(self, items: Sequence[bytes | Raw], viewer: Viewer) -> BatchAnswer:
+        """Keep every item that can be kept, in one record, and say what became of each.
+
+        Raises:
+            ProblemError: The log did not take them.
+        """
+        found = [self._event_or_problem(item, viewer, None) for item in items]
+        fresh: dict[tuple[UUID, UUID | None, UUID], Event] = {}
+        for event in found:
+            if isinstance(event, Event):
+                fresh.setdefault(_identity(event), event)
+        receipts: dict[tuple[UUID, UUID | None, UUID], Receipt] = {}
+        if fresh:
+            first = await self._append(viewer, list(fresh.values()))
+            receipts = {name: _line(first, line) for line, name in enumerate(fresh)}
+        verdicts: list[Item] = []
+        for event in found:
+            if isinstance(event, ProblemError):
+                verdicts.append(RefusedItem(problem=event.problem))
+                continue
+            name = _identity(event)
+            kind = AcceptedItem if fresh[name] is event else DuplicateItem
+            verdicts.append(kind(event_id=event.event_id, receipt=receipts[name]))
+        return self._answer(verdicts)
+
+    def _answer(self, verdicts: list[Item]) -> BatchAnswer:
+        kinds_of = [type(verdict) for verdict in verdicts]
+        duplicates = kinds_of.count(DuplicateItem)
+        self.metrics.duplicate(duplicates)
+        return BatchAnswer(
+            accepted=kinds_of.count(AcceptedItem),
+            refused=kinds_of.count(RefusedItem),
+            duplicates=duplicates,
+            items=verdicts,
+        )
+
+    def _event_or_problem(
+        self, body: bytes | Raw, viewer: Viewer, film_id: UUID | None
+    ) -> Event | ProblemError:
+        try:
+            return accept(
+                parse_report(body),
+                viewer,
+                film_id=film_id,
+                received_ms=self.clock.wall_ms(),
+                window=self.window,
+            )
+        except ReportRefusedError as error:
+            refused = of_refusal(error)
+            self.metrics.refused(refused.kind.slug)
+            return refused
+
+    async def _append(self, viewer: Viewer, events: Sequence[Event]) -> Receipt:
+        """Append one record; its outcome is counted, and told to the health page."""
+        lines = [encode_event(event) for event in events]
+        outcome, started = "aborted", self.clock.now()
+        try:
+            receipt = await self.writer.append(
+                log_key(viewer.user_id), lines, headers=EVENT_HEADERS
+            )
+            outcome = "acknowledged"
+            self.health.appended(None)
+        except LogUnavailableError as error:
+            problem = of_log(error)
+            outcome = problem.kind.slug
+            self.health.appended(error)
+            self.metrics.refused(outcome, len(lines))
+            raise problem from error
+        except LogDamagedError as error:
+            outcome = "damaged"
+            self.health.damaged(error)
+            self.metrics.refused(outcome, len(lines))
+            raise of_damage() from error
+        finally:
+            self.metrics.append_seconds.labels(outcome).observe(self.clock.now() - started)
+        self.metrics.accepted(len(lines))
+        return receipt
+
+
+def _identity(event: Event) -> tuple[UUID, UUID | None, UUID]:
+    """What makes two reports of one user the same."""
+    return event.film_id, event.profile_id, event.event_id
+
+
+def _line(first: Receipt, line: int) -> Receipt:
+    return Receipt(partition=first.partition, offset=first.offset, line=first.line + line)

@@ -1,0 +1,167 @@
+"""Every kind of problem that this service answers with; each has a page at its URI."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+BASE = "/problems/"
+
+
+class Kind(Struct, frozen=True, kw_only=True):
+    """One kind of problem.
+
+    Attributes:
+        slug: Last part of its URI.
+        status: HTTP status that goes with it.
+        title: What it is, the same for every occurrence.
+        advice: What the client does about it.
+    """
+
+    slug: str
+    status: int
+    title: str
+    advice: str
+
+    @property
+    def uri(self) -> str:
+        """The `type` of RFC 9457."""
+        return f"{BASE}{self.slug}"
+
+
+MALFORMED_BODY = Kind(
+    slug="malformed-body",
+    status=400,
+    title="The body is not valid JSON",
+    advice="Send UTF-8 JSON without NaN or Infinity and without deep nesting. A retry of the"
+    " same body fails again.",
+)
+BODY_TIMEOUT = Kind(
+    slug="body-timeout",
+    status=408,
+    title="The body did not arrive in time",
+    advice="Send the request again; nothing of it was kept.",
+)
+MISSING_TOKEN = Kind(
+    slug="missing-token",
+    status=401,
+    title="A bearer token is required",
+    advice="Send `Authorization: Bearer <token>` with an access token.",
+)
+INVALID_TOKEN = Kind(
+    slug="invalid-token",
+    status=401,
+    title="The token was not accepted",
+    advice="Get a fresh access token and send the request again; a refresh token does not do.",
+)
+DOCS_CREDENTIALS = Kind(
+    slug="docs-credentials",
+    status=401,
+    title="The documentation is protected",
+    advice="Sign in with the user and password of UGC_API__DOCS_USER and"
+    " UGC_API__DOCS_PASSWORD_FILE. Without a password set, the pages stay closed.",
+)
+FOREIGN_REPORT = Kind(
+    slug="foreign-report",
+    status=403,
+    title="The request speaks for somebody else",
+    advice="Leave user_id and profile_id out, or repeat those of the token.",
+)
+NO_SUCH_PATH = Kind(
+    slug="not-found",
+    status=404,
+    title="There is nothing at this address",
+    advice="Compare the path with the documentation; paths end with a slash.",
+)
+NO_RESUME_POINT = Kind(
+    slug="no-resume-point",
+    status=404,
+    title="The viewer has no resume point in this film",
+    advice="Start the film from its beginning. A report shows up seconds after it was accepted.",
+)
+METHOD_NOT_ALLOWED = Kind(
+    slug="method-not-allowed",
+    status=405,
+    title="The address does not take this method",
+    advice="Use one of the methods in the Allow header.",
+)
+TOO_LARGE = Kind(
+    slug="too-large",
+    status=413,
+    title="The request is too large",
+    advice="Split the batch, or leave out what is not needed; nothing of it was kept.",
+)
+UNSUPPORTED_MEDIA = Kind(
+    slug="unsupported-media-type",
+    status=415,
+    title="The body is of a kind that is not taken",
+    advice="Use a content type that the documentation names, and no content encoding.",
+)
+REFUSED_REPORT = Kind(
+    slug="refused-report",
+    status=422,
+    title="The report breaks a bound",
+    advice="Correct the fields in `errors`; a retry of the same report fails again.",
+)
+INVALID_PARAMETER = Kind(
+    slug="invalid-parameter",
+    status=422,
+    title="A parameter in the path or query is wrong",
+    advice="Correct the parameters in `errors`.",
+)
+INTERNAL = Kind(
+    slug="internal-error",
+    status=500,
+    title="The service failed",
+    advice="A report may or may not be kept: send it again with the same event_id. Give the"
+    " X-Request-ID to whoever runs the service.",
+)
+LOG_BUSY = Kind(
+    slug="log-busy",
+    status=503,
+    title="Too many reports are under way",
+    advice="Nothing of the request was kept. Send it again after Retry-After.",
+)
+LOG_UNAVAILABLE = Kind(
+    slug="log-unavailable",
+    status=503,
+    title="The log did not acknowledge in time",
+    advice="The outcome is unknown: some, all or none of the request may be kept. Send it again"
+    " with the same event_id after Retry-After; a report that is kept twice counts once.",
+)
+STOPPING = Kind(
+    slug="stopping",
+    status=503,
+    title="This instance accepts nothing any more",
+    advice="Its log is damaged and it stops. Send the request to another instance, with the"
+    " same event_id.",
+)
+WAREHOUSE_UNAVAILABLE = Kind(
+    slug="warehouse-unavailable",
+    status=503,
+    title="Reading is not possible at the moment",
+    advice="Reports are still accepted. Ask again after Retry-After.",
+)
+
+KINDS: Mapping[str, Kind] = {
+    kind.slug: kind
+    for kind in (
+        MALFORMED_BODY,
+        BODY_TIMEOUT,
+        MISSING_TOKEN,
+        INVALID_TOKEN,
+        DOCS_CREDENTIALS,
+        FOREIGN_REPORT,
+        NO_SUCH_PATH,
+        NO_RESUME_POINT,
+        METHOD_NOT_ALLOWED,
+        TOO_LARGE,
+        UNSUPPORTED_MEDIA,
+        REFUSED_REPORT,
+        INVALID_PARAMETER,
+        INTERNAL,
+        LOG_BUSY,
+        LOG_UNAVAILABLE,
+        STOPPING,
+        WAREHOUSE_UNAVAILABLE,
+    )
+}

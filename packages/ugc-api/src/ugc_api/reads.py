@@ -1,0 +1,112 @@
+"""The read routes: the caller's own resume points."""
+
+from collections.abc import Awaitable
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import msgspec
+from fastapi import Depends, FastAPI, Query, Request, Response
+
+from ugc_api import bodies, kinds
+from ugc_api.auth import bearer
+from ugc_api.openapi import LIST_OPERATION, POINT_OPERATION
+from ugc_api.problems import FieldError, ProblemError, refuse_parameter
+from ugc_api.resume import Cursor
+from ugc_api.services import Services
+from ugc_api.sparing import SparingLog
+from ugc_api.writes import MANY_PATH, ONE_PATH
+from ugc_core.acceptance import Viewer
+from ugc_core.errors import QueryRefusedError, WarehouseUnavailableError
+
+T = TypeVar("T")
+PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+_MAX_CURSOR_CHARS = 64
+_RETRY_S = 5
+"""The embedded warehouse restarts in about a second, a cluster fails over in a few."""
+_encode = msgspec.json.Encoder().encode
+
+ProfileId = Annotated[
+    UUID | None,
+    Query(description="Household member; only where the token names none. Absent: the user."),
+]
+
+
+def add_read_routes(app: FastAPI, services: Services) -> None:
+    """Add both routes."""
+    points = services.resume_points
+    failures = SparingLog(services.clock, "a read failed")
+
+    # As a dependency it comes first: without a token nothing is said about parameters.
+    async def caller(request: Request) -> Viewer:
+        return bearer(request, services.verifier)
+
+    async def get_resume_point(
+        viewer: Annotated[Viewer, Depends(caller)], film_id: UUID, profile_id: ProfileId = None
+    ) -> Response:
+        profile = _profile(viewer, profile_id)
+        point = await _read(failures, points.one(viewer.user_id, profile, film_id))
+        if point is None:
+            raise ProblemError(kinds.NO_RESUME_POINT, f"Nothing was watched of film {film_id} yet.")
+        return _found(point)
+
+    async def get_continue_watching(
+        viewer: Annotated[Viewer, Depends(caller)],
+        *,
+        profile_id: ProfileId = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
+        cursor: Annotated[
+            str | None,
+            Query(max_length=_MAX_CURSOR_CHARS, description="`next_cursor` of the page before."),
+        ] = None,
+        include_finished: Annotated[
+            bool, Query(description="Also films of which at least 95 % lie behind.")
+        ] = False,
+    ) -> Response:
+        page = points.page(
+            viewer.user_id,
+            _profile(viewer, profile_id),
+            limit=limit,
+            after=_cursor(cursor),
+            include_finished=include_finished,
+        )
+        return _found(await _read(failures, page))
+
+    app.add_api_route(ONE_PATH, get_resume_point, **POINT_OPERATION)
+    app.add_api_route(MANY_PATH, get_continue_watching, **LIST_OPERATION)
+
+
+async def _read(failures: SparingLog, question: Awaitable[T]) -> T:
+    try:
+        return await question
+    except (WarehouseUnavailableError, QueryRefusedError) as error:  # no tables, no rights
+        failures.warn(error)
+        detail = "The warehouse does not answer at the moment; reports are still accepted."
+        retry = {"Retry-After": str(_RETRY_S)}
+        raise ProblemError(kinds.WAREHOUSE_UNAVAILABLE, detail, headers=retry) from error
+
+
+def _profile(viewer: Viewer, asked: UUID | None) -> UUID:
+    """Return whose points are meant: the token decides where it says anything."""
+    if viewer.profile_id is None:
+        return asked or viewer.user_id
+    if asked not in {None, viewer.profile_id}:
+        field = FieldError(field="profile_id", reason="is not the token's profile")
+        raise ProblemError(
+            kinds.FOREIGN_REPORT, "profile_id is not the token's profile", errors=[field]
+        )
+    return viewer.profile_id
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    if text is None:
+        return None
+    try:
+        return Cursor.parse(text)
+    except ValueError:
+        refuse_parameter("cursor", "is not one that this service gave out")
+
+
+def _found(answer: object) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(_encode(answer), 200, headers, bodies.JSON)

@@ -1,0 +1,137 @@
+"""One uvicorn server in this process: its socket, its signals, its end."""
+
+import asyncio
+import errno
+import math
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from uvicorn import Config, Server
+
+from ugc_api.app import create_app
+from ugc_api.bootstrap import open_services
+from ugc_core.clock import SystemClock
+from ugc_core.errors import ConfigError, InUseError, LogDamagedError
+from ugc_core.settings import ApiSection, Settings
+
+_BACKLOG = 2048
+_KEEP_ALIVE_S = 75
+"""Longer than a proxy keeps an idle connection (nginx: 60 s): it must not meet a closed one."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class QuietServer(Server):
+    """uvicorn without its habit of dying by the signal that it was stopped with."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Drain on SIGTERM and SIGINT; a second SIGINT does not wait any longer."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say where."""
+        await super().startup(sockets)
+        for listening in sockets or []:
+            sys.stdout.write(f"ugc-api ready on {url(listening)}\n")
+            sys.stdout.flush()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way.
+
+    Raises:
+        InUseError: The port is taken.
+        UgcError: It cannot start.
+        LogDamagedError: The log takes nothing any more.
+    """
+    damage: list[LogDamagedError] = []
+
+    def stop(error: LogDamagedError) -> None:
+        damage.append(error)
+        server.should_exit = True
+
+    with _ends_quietly(), bind(settings.api) as listening:
+        async with open_services(settings, clock=SystemClock(), on_damage=stop) as services:
+            server = QuietServer(
+                Config(
+                    create_app(services),
+                    http="httptools",
+                    ws="none",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    proxy_headers=False,
+                    backlog=_BACKLOG,
+                    timeout_keep_alive=_KEEP_ALIVE_S,
+                    timeout_graceful_shutdown=math.ceil(settings.api.drain_s),
+                )
+            )
+            await server.serve([listening])
+    if damage:
+        raise damage[0]
+
+
+@contextmanager
+def _ends_quietly() -> Iterator[None]:
+    """Let a signal end the start, too; once it listens, uvicorn's handlers take over."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    stopped: list[int] = []
+
+    def stop(number: int) -> None:
+        stopped.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+
+
+def url(listening: socket.socket) -> str:
+    """Return the address that clients on this machine use."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def bind(section: ApiSection) -> Iterator[socket.socket]:
+    """Take the port now, so that a taken one is known before anything is opened.
+
+    Raises:
+        ConfigError: There is no such address here, or no right to the port.
+        InUseError: Another process has it.
+    """
+    where = f"{section.host}:{section.port}"
+    try:
+        found = socket.getaddrinfo(section.host, section.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        msg = f"cannot listen on {where}: {error}; set another UGC_API__HOST"
+        raise ConfigError(msg) from error
+    with listening:
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                msg = (
+                    f"port {section.port} of {section.host} is in use by another process; stop"
+                    " that one, or set another UGC_API__PORT"
+                )
+                raise InUseError(msg) from error
+            msg = f"cannot listen on {where}: {error}; set another UGC_API__HOST or UGC_API__PORT"
+            raise ConfigError(msg) from error
+        yield listening

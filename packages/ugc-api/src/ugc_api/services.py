@@ -1,0 +1,34 @@
+"""Everything the routes need, opened and ready."""
+
+from dataclasses import dataclass
+
+from ugc_api.auth import TokenVerifier
+from ugc_api.health import Health
+from ugc_api.intake import Intake
+from ugc_api.metrics import ApiMetrics
+from ugc_api.resume import ResumePoints
+from ugc_core.clock import Clock
+from ugc_core.settings import ApiSection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What `bootstrap` opens and `app` builds routes from.
+
+    Attributes:
+        settings: Limits, deadlines and the documentation's password.
+        verifier: Tells whose token it is.
+        intake: Takes reports in.
+        resume_points: Reads back where viewers are.
+        health: Knows how the dependencies are.
+        metrics: What is counted.
+        clock: Time.
+    """
+
+    settings: ApiSection
+    verifier: TokenVerifier
+    intake: Intake
+    resume_points: ResumePoints
+    health: Health
+    metrics: ApiMetrics
+    clock: Clock

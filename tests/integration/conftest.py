@@ -1,0 +1,64 @@
+"""One real warehouse for all tests of this folder, and a database of its own for each."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.integration.processes import ChdbServer
+from ugc_core import warehouse_schema
+from ugc_core.bootstrap import open_warehouse
+from ugc_core.settings import WarehouseSection
+from ugc_core.urls import warehouse_target
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def warehouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a chdb-server that runs until the last test."""
+    server = ChdbServer(tmp_path_factory.mktemp("warehouse") / "data")
+    server.start()
+    try:
+        yield server.port
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def empty_database(warehouse_server: int) -> Iterator[WarehouseSection]:
+    """The settings of a warehouse whose database does not exist yet."""
+    section = WarehouseSection(
+        url=f"clickhouse://127.0.0.1:{warehouse_server}/test_{next(_numbers)}"
+    )
+    yield section
+    asyncio.run(_execute(section, "DROP DATABASE IF EXISTS {database}"))
+
+
+@pytest.fixture
+def bare_database(empty_database: WarehouseSection) -> WarehouseSection:
+    """The settings of a warehouse whose database has no table."""
+    asyncio.run(_execute(empty_database, "CREATE DATABASE {database}"))
+    return empty_database
+
+
+@pytest.fixture
+def fresh_database(empty_database: WarehouseSection) -> WarehouseSection:
+    """The settings of a warehouse with all tables and no rows."""
+    asyncio.run(make_tables(empty_database))
+    return empty_database
+
+
+async def make_tables(section: WarehouseSection) -> None:
+    """Apply every migration."""
+    target = warehouse_target(section.url)
+    async with open_warehouse(section, database="default") as warehouse:
+        todo = await warehouse_schema.pending(warehouse, target)
+        await warehouse_schema.apply(warehouse, target, todo, views_ttl_days=section.views_ttl_days)
+
+
+async def _execute(section: WarehouseSection, sql: str) -> None:
+    database = warehouse_target(section.url).database
+    async with open_warehouse(section, database="default") as warehouse:
+        await warehouse.execute(sql.format(database=database))
