@@ -1,0 +1,1 @@
+"""ClickHouse in one Python process, served over the native TCP protocol."""
