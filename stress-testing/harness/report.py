@@ -13,7 +13,7 @@ from typing import Any
 from harness.results import RESULTS
 
 ROOT = RESULTS.parents[1]
-PAGES = ("README.md", "stress-testing/README.md")
+PAGES = ("README.md", "stress-testing/README.md", "packages/chdb-server/README.md")
 _START = "<!-- figures: {name} -->"
 _END = "<!-- end of figures -->"
 
@@ -62,10 +62,27 @@ def movielens() -> str:
     return "\n".join([*rows, "", _where(found)])
 
 
+def native() -> str:
+    """Return the table of chdb-server beside chDB alone."""
+    found = result("native_protocol")
+    server, alone = found["server"], found["alone"]
+    rows = [
+        "| what | chdb-server | chDB alone |",
+        "|---|---|---|",
+        f"| `SELECT 1` | {server['select_1_ms']} ms | {alone['select_1_ms']} ms |",
+        f"| INSERT of one row | {server['insert_1_row_ms']} ms | {alone['insert_1_row_ms']} ms |",
+        f"| rows a second, in INSERTs of 50,000 | {server['insert_rows_per_s']:,} | |",
+    ]
+    idle, after = server["resident_mib_idle"], server["resident_mib_after"]
+    rows.append(f"| resident memory, idle and after | {idle} MiB, {after} MiB | |")
+    return "\n".join([*rows, "", _where(found)])
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "speed": speed,
     "memory": memory,
     "movielens": movielens,
+    "native": native,
 }
 
 

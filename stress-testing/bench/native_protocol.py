@@ -1,17 +1,24 @@
-"""Measures a running server alone: a socket and ready-made bytes, no client library.
+"""chdb-server alone: a socket and ready-made bytes, no client library.
 
-`python benchmarks/measure.py 9000` prints one JSON object. It makes a table
-`default.measured` and drops it.
+Baseline, in the same invocation: chDB called directly in a process of its own, the same
+statements.
 """
 
 import json
 import os
+import signal
 import socket
 import statistics
 import struct
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+import psutil
+from harness.results import write
 
 from chdb_server.blocks import BLOCK_INFO
 from chdb_server.packets import END_OF_STREAM, REVISION, ClientPacket, ServerPacket
@@ -89,21 +96,72 @@ def milliseconds(work: Callable[[], None]) -> float:
     return round(statistics.median(times) * 1000, 2)
 
 
+@contextmanager
+def server() -> Iterator[tuple[int, psutil.Process]]:
+    """Start a chdb-server on an empty directory; yield its port and its process."""
+    with TemporaryDirectory(prefix="chdb-bench-") as folder:
+        command = [sys.executable, "-m", "chdb_server", "--data", folder, "--port", "0"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            ready = process.stdout.readline() if process.stdout else ""
+            yield (
+                int(ready.split(" on ")[1].split()[0].rsplit(":", 1)[1]),
+                psutil.Process(process.pid),
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def over_the_wire() -> dict[str, float]:
+    """Measure a server."""
+    with server() as (port, process):
+        connection = Connection(port)
+        idle = process.memory_info().rss
+        connection.ask(CREATE)
+        one, many = block(1), [block(ROWS) for _ in range(BLOCKS)]
+        result = {
+            "select_1_ms": milliseconds(lambda: connection.ask("SELECT 1")),
+            "insert_1_row_ms": milliseconds(lambda: connection.insert(INSERT, one)),
+        }
+        start = time.perf_counter()
+        for rows in many:
+            connection.insert(INSERT, rows)
+        result["insert_rows_per_s"] = round(ROWS * BLOCKS / (time.perf_counter() - start))
+        result["resident_mib_idle"] = round(idle / 2**20)
+        result["resident_mib_after"] = round(process.memory_info().rss / 2**20)
+        return result
+
+
+_ALONE = """
+import json, statistics, sys, tempfile, time, chdb
+database = chdb.connect(tempfile.mkdtemp())
+def milliseconds(sql):
+    times = []
+    for _ in range(int(sys.argv[1])):
+        start = time.perf_counter()
+        database.query(sql, "Native")
+        times.append(time.perf_counter() - start)
+    return round(statistics.median(times) * 1000, 2)
+database.query(sys.argv[2])
+row = "('01900000-0000-7000-8000-000000000001', 1, 1, 'kind 1')"
+print(json.dumps({"select_1_ms": milliseconds("SELECT 1"),
+    "insert_1_row_ms": milliseconds("INSERT INTO default.measured VALUES " + row)}))
+"""
+
+
+def alone() -> dict[str, float]:
+    """Measure chDB without a server."""
+    command = [sys.executable, "-c", _ALONE, str(REPEATS), CREATE]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    measured: dict[str, float] = json.loads(found.stdout)
+    return measured
+
+
 def main() -> None:
-    """Measure and print."""
-    connection = Connection(int(sys.argv[1]))
-    connection.ask(CREATE)
-    one, many = block(1), [block(ROWS) for _ in range(BLOCKS)]
-    result = {
-        "select_1_ms": milliseconds(lambda: connection.ask("SELECT 1")),
-        "insert_1_row_ms": milliseconds(lambda: connection.insert(INSERT, one)),
-    }
-    start = time.perf_counter()
-    for rows in many:
-        connection.insert(INSERT, rows)
-    result["insert_rows_per_s"] = round(ROWS * BLOCKS / (time.perf_counter() - start))
-    connection.ask("DROP TABLE default.measured")
-    sys.stdout.write(json.dumps(result) + "\n")
+    """Measure both and keep the result."""
+    figures = {"server": over_the_wire(), "baseline": "chDB called directly", "alone": alone()}
+    print(write("native_protocol", figures).read_text("utf-8"))
 
 
 if __name__ == "__main__":
