@@ -15,16 +15,18 @@ from ugc_core.adapters.memory_log import (
     MemoryLog,
     MemoryLogAdmin,
     MemoryLogReader,
+    MemoryLogScanner,
     MemoryLogWriter,
 )
 from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
 from ugc_core.adapters.sqlite_log_reader import SqliteLogReader
+from ugc_core.adapters.sqlite_log_scanner import SqliteLogScanner
 from ugc_core.adapters.sqlite_log_writer import SqliteLogWriter
 from ugc_core.bootstrap import LogConsumer, topics
 from ugc_core.clock import Clock, ManualClock
 from ugc_core.codec import split_lines
 from ugc_core.events import Event
-from ugc_core.log import LogAdmin, LogWriter, Record
+from ugc_core.log import LogAdmin, LogScanner, LogWriter, Record
 from ugc_core.settings import LogSection
 
 MakeEvent = Callable[..., Event]
@@ -96,6 +98,7 @@ class OpenedLog(NamedTuple):
     writer: LogWriter
     reader: LogConsumer
     admin: LogAdmin
+    scanner: LogScanner
 
     async def records(self, *, at_once: int = 1000) -> dict[int, list[Record]]:
         """Poll until nothing comes any more; return the records by partition."""
@@ -143,7 +146,8 @@ def open_sqlite_log() -> OpenSqliteLog:
             reader = await stack.enter_async_context(
                 SqliteLogReader.open(path, section.topic, section.group, section, clock=clock)
             )
-            yield OpenedLog(writer, reader, admin)
+            scanner = await stack.enter_async_context(SqliteLogScanner.open(path, section))
+            yield OpenedLog(writer, reader, admin, scanner)
 
     return opened
 
@@ -155,6 +159,7 @@ def open_memory_log() -> OpenMemoryLog:
         admin = MemoryLogAdmin(memory)
         await admin.apply(await admin.plan(topics(section)))
         writer = MemoryLogWriter(memory, section.topic, max_in_flight=section.max_in_flight)
-        yield OpenedLog(writer, MemoryLogReader(memory, section.topic, section.group), admin)
+        reader = MemoryLogReader(memory, section.topic, section.group)
+        yield OpenedLog(writer, reader, admin, MemoryLogScanner(memory))
 
     return opened

@@ -115,7 +115,7 @@ def _where(found: Mapping[str, Any]) -> str:
     at = found["machine"]
     return (
         f"{found['date']}, {at['processor']}, {at['cores']} cores, {at['memory_gib']} GiB,"
-        f" {at['system']}, Python {at['python']}, chDB {found['versions']['chdb']}."
+        f" {at['system']}, Python {at['python']}, chDB {found['versions']['chdb-core']}."
     )
 
 

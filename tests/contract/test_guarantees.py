@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogWriter
+from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogScanner, LogWriter
+from ugc_etl.ports import ViewsStore
 
-PORTS = (LogWriter, LogReader, LogCommitter, LogAdmin)
+PORTS = (LogWriter, LogReader, LogCommitter, LogAdmin, LogScanner, ViewsStore)
 HERE = Path(__file__).parent
 
 

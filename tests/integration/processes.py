@@ -56,6 +56,16 @@ class Service:
         """Send SIGKILL, wherever it is just now."""
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let it hang, with its connections open, until `resume`."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def said(self) -> str:
         """Return what it wrote to stderr."""
         return self._errors.read_text("utf-8") if self._errors.exists() else ""

@@ -151,6 +151,26 @@ class DoorKeeper:
         return listening(self.serve)
 
 
+class DeafServer:
+    """Asks for the rows of an insert, and then reads none of them."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer up to the first query."""
+        client = _Client(reader)
+        await client.varint()
+        await client.pass_hello()
+        writer.write(_hello())
+        await client.varint()
+        await client.query_settings()
+        await client.block()
+        writer.write(block([("n", "UInt64")]))
+        await asyncio.Event().wait()
+
+    def listen(self) -> AbstractAsyncContextManager[int]:
+        """Listen on a free port of this machine; yield the port."""
+        return listening(self.serve)
+
+
 @asynccontextmanager
 async def listening(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],

@@ -13,6 +13,7 @@ import pytest
 
 from tests.unit.ugc_core.fake_clickhouse import (
     END,
+    DeafServer,
     DoorKeeper,
     FakeClickHouse,
     SilentServer,
@@ -210,16 +211,26 @@ def calls(warehouse: Warehouse):
 
 async def test_a_server_that_stops_answering_is_unavailable_at_the_deadline():
     fake = FakeClickHouse()
-    async with client_of(fake, insert_timeout_s=0.2) as warehouse:
+    async with client_of(fake, insert_timeout_s=0.5) as warehouse:
         await insert(warehouse, 1)
         fake.gate.clear()
-        with pytest.raises(WarehouseUnavailableError, match=r"within 0\.2 s"):
+        with pytest.raises(WarehouseUnavailableError, match=r"within 0\.5 s"):
             await insert(warehouse, 2)
 
         fake.gate.set()
         await insert(warehouse, 3)
 
     assert fake.connections == 2
+
+
+async def test_a_server_that_takes_no_more_rows_is_unavailable_at_the_deadline():
+    more_than_any_buffer = [1] * 2_000_000
+    async with (
+        DeafServer().listen() as port,
+        open_warehouse(section(port, insert_timeout_s=0.2)) as warehouse,
+    ):
+        with pytest.raises(WarehouseUnavailableError, match=r"within 0\.2 s"):
+            await insert(warehouse, *more_than_any_buffer)
 
 
 async def test_a_server_that_was_restarted_is_found_again():
@@ -251,7 +262,7 @@ async def test_calls_at_once_share_no_more_connections_than_allowed():
 async def test_waiting_for_a_connection_counts_towards_the_deadline():
     fake = FakeClickHouse()
     fake.gate.clear()
-    async with client_of(fake, max_connections=1, insert_timeout_s=0.2) as warehouse:
+    async with client_of(fake, max_connections=1, insert_timeout_s=0.5) as warehouse:
         both = await asyncio.gather(
             insert(warehouse, 1), insert(warehouse, 2), return_exceptions=True
         )

@@ -10,7 +10,7 @@ from typing import Protocol, assert_never
 
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
-from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogWriter, Topic
+from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogScanner, LogWriter, Topic
 from ugc_core.settings import LogSection, WarehouseSection
 from ugc_core.urls import KafkaLogTarget, SqliteLogTarget, log_target, warehouse_target
 from ugc_core.warehouse import Warehouse
@@ -84,6 +84,21 @@ async def open_log_admin(settings: LogSection) -> AsyncIterator[LogAdmin]:
 
             async with SqliteLogAdmin.open(path, settings) as admin:
                 yield admin
+        case KafkaLogTarget():
+            raise _no_kafka()
+        case other:
+            assert_never(other)
+
+
+@asynccontextmanager
+async def open_log_scanner(settings: LogSection) -> AsyncIterator[LogScanner]:
+    """Open the log to read any part of it again."""
+    match log_target(settings.url):
+        case SqliteLogTarget(path=path):
+            from ugc_core.adapters.sqlite_log_scanner import SqliteLogScanner  # noqa: PLC0415
+
+            async with SqliteLogScanner.open(path, settings) as scanner:
+                yield scanner
         case KafkaLogTarget():
             raise _no_kafka()
         case other:

@@ -236,3 +236,24 @@ class LogAdmin(Protocol):
         Raises:
             LogUnavailableError: The log did not answer in time.
         """
+
+
+class LogScanner(Protocol):
+    """Reads any part of a topic again, outside of every consumer group.
+
+    LOG-15: `scan` moves no group and hands out every record of a range that is still there,
+        once and in order.
+    LOG-16: Records that are gone from a range are an error, never a silent gap.
+    """
+
+    async def scan(
+        self, topic: str, partition: int, start: int, end: int, *, max_records: int
+    ) -> Sequence[Record]:
+        """Return the first records with `start` <= offset < `end`; empty when none is left.
+
+        The first one comes whatever its size; more come as long as they are few enough.
+
+        Raises:
+            OffsetOutOfRangeError: `start` is below the oldest record, or `end` above the next.
+            LogUnavailableError: The log did not answer in time.
+        """

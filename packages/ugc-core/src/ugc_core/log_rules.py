@@ -50,3 +50,18 @@ def check_position(topic: str, partition: int, position: int, ends: Watermarks) 
         " Find out which with `ugc status`, then continue on purpose from where the log is"
     )
     raise OffsetOutOfRangeError(msg)
+
+
+def check_range(topic: str, partition: int, start: int, end: int, ends: Watermarks) -> None:
+    """Make sure that a range of offsets can be read whole.
+
+    Raises:
+        OffsetOutOfRangeError: Some of it was removed, or is not written yet.
+    """
+    if ends.low <= start <= end <= ends.high:
+        return
+    msg = (
+        f"{topic}[{partition}]: offsets {start} to {end} are not all in the log, which holds"
+        f" {ends.low} to {ends.high}; choose a range inside, or look for the rest in an archive"
+    )
+    raise OffsetOutOfRangeError(msg)

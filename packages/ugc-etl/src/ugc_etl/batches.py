@@ -48,7 +48,8 @@ class Lane:
 
     Attributes:
         promised: A range that an earlier owner said it would insert; the first batch is
-            exactly that one, so that it repeats the same token.
+            exactly that one, so that it repeats the same token. One that does not fit into
+            memory is given up: tokens only save work.
     """
 
     topic: str
@@ -83,13 +84,16 @@ class Lane:
             self._waiting.append(record)
             self.size += len(record.value)
             self._rows += count_lines(record)
+        if self._promise_is_short and self.crowded:
+            # An owner with larger limits made it; waiting for the rest would be for ever.
+            self.promised = None
 
     def due_in_s(self, *, now: float) -> float | None:
         """Return the seconds until a batch is due; 0 if it is, None if nothing waits."""
         if not self._waiting:
             return None
         if self.promised is not None:
-            return 0.0 if self._waiting[-1].offset >= self.promised.last else None
+            return None if self._promise_is_short else 0.0
         if self._rows >= self.limits.max_rows or self.size >= self.limits.max_bytes:
             return 0.0
         return max(self._opened_at + self.limits.max_age_s - now, 0.0)
@@ -105,14 +109,19 @@ class Lane:
 
         A promised range that is not whole yet stays: half of it would be another batch.
         """
-        if not self._waiting:
-            return None
-        if self.promised is not None and self._waiting[-1].offset < self.promised.last:
+        if not self._waiting or self._promise_is_short:
             return None
         taken = self._take()
         self.promised = None
         self._opened_at = now
         return Batch(topic=self.topic, partition=self.partition, records=taken)
+
+    @property
+    def _promise_is_short(self) -> bool:
+        """Whether records of the promised range are still to come."""
+        if self.promised is None or not self._waiting:
+            return False
+        return self._waiting[-1].offset < self.promised.last
 
     def _take(self) -> list[Record]:
         taken: list[Record] = []
@@ -127,10 +136,10 @@ class Lane:
         return taken
 
     def _fits(self, record: Record, rows: int, size: int) -> bool:
+        if not rows:
+            return True  # a batch is never empty, and one record is never split
         if self.promised is not None:
             return record.offset <= self.promised.last
-        if not rows:
-            return True  # one record is never split
         return (
             rows + count_lines(record) <= self.limits.max_rows
             and size + len(record.value) <= self.limits.max_bytes

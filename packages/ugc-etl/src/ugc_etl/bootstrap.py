@@ -1,7 +1,7 @@
 """The pipeline, put together from the settings."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from ugc_core import warehouse_schema
@@ -34,11 +34,15 @@ async def open_pipeline(
     backoff = Backoff(first_s=settings.etl.retry_first_s, most_s=settings.etl.retry_most_s)
     retry = Retry(clock=clock, backoff=backoff, on_failure=metrics.failed)
     dlq_topic = settings.log.dlq_topic
-    async with (
-        open_warehouse(settings.warehouse) as warehouse,
-        open_log_consumer(settings.log, clock=clock) as consumer,
-        open_log_writer(settings.log, dlq_topic, clock=clock) as dlq_writer,
-    ):
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        warehouse = await enter(open_warehouse(settings.warehouse))
+        consumer = await retry.until_done(
+            "log", lambda: enter(open_log_consumer(settings.log, clock=clock))
+        )
+        dlq_writer = await retry.until_done(
+            "dead letters", lambda: enter(open_log_writer(settings.log, dlq_topic, clock=clock))
+        )
         await retry.until_done("tables", partial(warehouse_schema.require, warehouse, target))
         deliveries = partial(
             Delivery,

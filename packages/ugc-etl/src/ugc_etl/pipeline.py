@@ -26,13 +26,32 @@ _IDLE_S = 0.25
 
 @dataclass(kw_only=True)
 class _Line:
-    """A partition at work: what waits in it, and the task that delivers."""
+    """A partition at work: what waits in it, and the task that delivers.
+
+    Attributes:
+        first: The first offset that was read.
+        following: The offset after the last that was read.
+        lost: Whether the group has given the partition anew, to us or to another member;
+            nothing is delivered any more.
+    """
 
     lane: Lane
     delivery: Delivery
     task: asyncio.Task[None] | None = None
+    first: int | None = None
+    following: int = 0
     paused: bool = False
     flushing: bool = False
+    lost: bool = False
+
+    def add(self, records: Sequence[Record], *, now: float) -> None:
+        """Take records in; offsets that go back say that reading has started again."""
+        if self.first is None:
+            self.first = records[0].offset
+        self.lost |= records[0].offset < self.following
+        if not self.lost:
+            self.lane.add(records, now=now)
+            self.following = records[-1].offset + 1
 
     def take(self, *, now: float) -> Batch | None:
         """Take the next batch out if it is due, or whatever waits when flushing."""
@@ -78,11 +97,11 @@ class Pipeline:
     async def step(self) -> None:
         """Poll once and start what is due."""
         polled = await self._poll()
-        await self._reassign()
+        again = await self._reassign()
         now = self.clock.now()
         for partition, records in polled.items():
-            if partition in self._lines:
-                self._lines[partition].lane.add(records, now=now)
+            if partition in self._lines and partition not in again:
+                self._lines[partition].add(records, now=now)
         for line in self._lines.values():
             self._reap(line)
             self._start(line)
@@ -91,8 +110,9 @@ class Pipeline:
     async def drain(self) -> None:
         """Deliver everything that was read, due or not, for as long as the deadline allows."""
         for line in self._lines.values():
+            self._reap(line)
             line.flushing = True
-            if line.task is None and not line.lane.empty:
+            if line.task is None and not line.lane.empty and not line.lost:
                 line.task = asyncio.create_task(self._deliver(line))
         tasks = {line.task for line in self._lines.values() if line.task}
         if not tasks:
@@ -121,14 +141,21 @@ class Pipeline:
         due = [lane.due_in_s(now=now) for lane in idle]
         return min([_IDLE_S, *(wait for wait in due if wait is not None)])
 
-    async def _reassign(self) -> None:
-        """Take up new partitions where their last owner left off; drop those that are gone."""
+    async def _reassign(self) -> frozenset[int]:
+        """Take up new partitions where their last owner left off; drop those that are gone.
+
+        Returns:
+            Those that were lost and are ours all the same: reading starts again at their
+            commit, because what was dropped has been read past.
+        """
         held = self.consumer.assigned()
-        gone = [self._lines.pop(partition) for partition in set(self._lines) - held]
-        await self._cancel(gone)
+        gone = [p for p, line in self._lines.items() if p not in held or line.lost]
+        dropped = {partition: self._lines.pop(partition) for partition in gone}
+        await self._cancel([*dropped.values()])
         fresh = held - set(self._lines)
         if not fresh:
-            return
+            return fresh
+        self.consumer.resume(fresh)  # they may have been paused when they went
         commits = await self.retry.until_done(
             "committed positions", lambda: self.consumer.committed(fresh)
         )
@@ -141,10 +168,17 @@ class Pipeline:
             delivery = self.deliveries()
             delivery.announced(promised)
             self._lines[partition] = _Line(lane=lane, delivery=delivery)
+        again = fresh & set(dropped)
+        for partition in again:
+            commit, first = commits.get(partition), dropped[partition].first
+            self.consumer.seek(partition, commit.offset if commit else first or 0)
         _log.info("partitions_taken", topic=self.topic, partitions=sorted(fresh))
+        return again
 
     def _start(self, line: _Line) -> None:
-        if line.task is None and line.lane.due_in_s(now=self.clock.now()) == 0.0:
+        if line.lost or line.task is not None:
+            return
+        if line.lane.due_in_s(now=self.clock.now()) == 0.0:
             line.task = asyncio.create_task(self._deliver(line))
 
     async def _deliver(self, line: _Line) -> None:
@@ -163,6 +197,7 @@ class Pipeline:
         try:
             task.result()
         except PartitionLostError as error:
+            line.lost = True
             _log.warning("partition_lost", partition=line.lane.partition, reason=str(error))
 
     def _press_back(self) -> None:

@@ -40,16 +40,23 @@ _BROKEN = (ClickHouseException, OSError, EOFError, struct.error, UnicodeDecodeEr
 
 
 class _Connection(Connection):
-    """Still knows after a reconnection that a query is under way.
-
-    asynch connects anew within `execute` and forgets it then: the wait for the last word of
-    an insert would end before it began.
-    """
+    """Mends what asynch forgets when it connects anew, and where it waits without end."""
 
     async def connect(self) -> None:
-        """Connect, for the query that waits for it."""
+        """Connect, for the query that waits for it.
+
+        asynch connects within `execute`, too, and forgets that a query is under way: the wait
+        for the last word of an insert would end before it began.
+        """
         await super().connect()
         self.is_query_executing = True
+
+    async def disconnect(self) -> None:
+        """Drop the socket: a server that reads no more would be waited for, past any deadline."""
+        writer: Any = self.writer  # type: ignore[attr-defined]
+        if writer is not None:
+            writer.writer.transport.abort()
+        await super().disconnect()
 
 
 class AsynchWarehouse:

@@ -14,6 +14,7 @@ from ugc_core.log import (
     LogAdmin,
     LogCommitter,
     LogReader,
+    LogScanner,
     LogWriter,
     Receipt,
     Record,
@@ -21,7 +22,7 @@ from ugc_core.log import (
     TopicChange,
     Watermarks,
 )
-from ugc_core.log_rules import check_position, plan_topics
+from ugc_core.log_rules import check_position, check_range, plan_topics
 from ugc_core.partitioner import partition_for
 
 
@@ -204,8 +205,26 @@ class MemoryLogAdmin:
         return {p: self._log.commits[key] for p, key in keys.items() if key in self._log.commits}
 
 
+class MemoryLogScanner:
+    """Ranges of a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        """Read all topics."""
+        self._log = log
+
+    async def scan(
+        self, topic: str, partition: int, start: int, end: int, *, max_records: int
+    ) -> Sequence[Record]:
+        """Return records of the range."""
+        check_range(topic, partition, start, end, self._log.ends(topic, partition))
+        kept = self._log.records.get((topic, partition), [])
+        inside = [record for record in kept if start <= record.offset < end]
+        return inside[:max_records]
+
+
 if TYPE_CHECKING:  # mypy proves here that the adapters fit their ports
     _writer: type[LogWriter] = MemoryLogWriter
     _reader: type[LogReader] = MemoryLogReader
     _committer: type[LogCommitter] = MemoryLogReader
     _admin: type[LogAdmin] = MemoryLogAdmin
+    _scanner: type[LogScanner] = MemoryLogScanner

@@ -7,27 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import apsw
-import msgspec
 
 from ugc_core.adapters.sqlite_file import (
     SqliteFile,
     ends,
     find_topic,
-    offset_of,
     reachable,
-    record_id,
 )
+from ugc_core.adapters.sqlite_records import read_records
 from ugc_core.adapters.sqlite_retention import mark
 from ugc_core.clock import Clock, SystemClock
 from ugc_core.files import lock
-from ugc_core.log import Commit, Headers, LogCommitter, LogReader, Record, Watermarks
+from ugc_core.log import Commit, LogCommitter, LogReader, Record, Watermarks
 from ugc_core.log_rules import check_position
 from ugc_core.settings import LogSection
 
 _LOOK_EVERY_S = 0.02
 """How often an idle reader asks SQLite whether another connection wrote; 5 us each."""
 _MAX_POLL_BYTES = 8_388_608
-_decode_headers = msgspec.msgpack.Decoder(Headers).decode
 
 
 class _Taken(NamedTuple):
@@ -136,7 +133,7 @@ class SqliteLogReader:
             )
             if partition in self._paused or position == marks[partition].high:
                 continue
-            taken = _read(db, topic, partition, position, max_records, budget)
+            taken = read_records(db, topic, partition, position, max_records, budget)
             if taken:
                 found[partition] = taken
                 positions[partition] = taken[-1].offset + 1
@@ -178,34 +175,6 @@ def read_commits(db: apsw.Connection, *, group: str, topic: str) -> dict[int, Co
         (group, topic),
     )
     return {partition: Commit(offset=at, metadata=note) for partition, at, note in rows}
-
-
-def _read(
-    db: apsw.Connection, topic: int, partition: int, start: int, most: int, max_bytes: int
-) -> list[Record]:
-    """Read up to `most` records and about `max_bytes`; the first one always."""
-    found: list[Record] = []
-    if most <= 0 or max_bytes <= 0:
-        return found
-    rows = db.execute(
-        "SELECT id, timestamp_ms, key, headers, value FROM record"
-        " WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
-        (record_id(topic, partition, start), record_id(topic, partition + 1, 0), most),
-    )
-    for number, timestamp_ms, key, headers, value in rows:
-        record = Record(
-            partition=partition,
-            offset=offset_of(number),
-            key=key,
-            value=value,
-            headers=_decode_headers(headers),
-            timestamp_ms=timestamp_ms,
-        )
-        found.append(record)
-        max_bytes -= len(value)
-        if max_bytes <= 0:
-            break
-    return found
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits both ports
