@@ -8,12 +8,14 @@ import typer
 
 from ugc_cli import console
 from ugc_cli.commands import config, init, query, services, status, token, up
+from ugc_cli.options import NO_VALUE
 from ugc_cli.supervisor import ChildFailedError
 from ugc_core.errors import UgcError
 from ugc_core.exits import exit_code
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
@@ -42,7 +44,11 @@ def ugc(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+            "--version",
+            metavar=NO_VALUE,
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version and exit.",
         ),
     ] = False,
 ) -> None:

@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from msgspec import Struct
-from rich.console import Console, Group
+from rich.console import Console
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from ugc_cli.data_dir import DataDir
@@ -80,20 +79,7 @@ def show(console: Console, shown: Welcome, directory: DataDir, hint: str) -> Non
         directory: The data directory.
         hint: Option that other commands need to find it, such as ` --data /tmp/x`.
     """
-    secrets = directory.docs_password.parent
-    table = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("API", shown.api),
-        ("API docs", f"{shown.docs}  (user docs, password in {directory.docs_password.name})"),
-        ("Metrics", shown.metrics),
-        ("ClickHouse", f"{shown.clickhouse}  database {shown.database}, user default"),
-        ("Data", str(directory.root)),
-        ("Secrets", str(secrets)),
-        ("Logs", str(directory.logs)),
-    ):
-        table.add_row(Text(f"  {name}", style="bold"), Text(value, overflow="fold"))
-    head = Text("UGC is up. This is for development: one machine, no TLS, no replicas.", "green")
-    console.print(Group(Rule(style="dim"), head, Text(""), table, Text("")))
+    console.print(Rule(style="dim"))
     look = " ".join(("ugc query" + hint, "'SELECT * FROM views'"))
     for title, line in (
         (f"Token of user {shown.user}, valid for 12 hours:", shown.token),
@@ -104,6 +90,20 @@ def show(console: Console, shown: Welcome, directory: DataDir, hint: str) -> Non
         console.print(Text(f"  {title}", style="bold"))
         console.print(Text(f"  {line}"), soft_wrap=True)
         console.print()
+    # Last, since the long lines above would push it out of a small terminal.
+    console.print(
+        Text("UGC is up. This is for development: one machine, no TLS, no replicas.", "green")
+    )
+    for name, value in (
+        ("API", shown.api),
+        ("API docs", f"{shown.docs}  user docs, password in Secrets"),
+        ("Metrics", shown.metrics),
+        ("ClickHouse", f"{shown.clickhouse}  database {shown.database}, user default"),
+        ("Data", str(directory.root)),
+        ("Secrets", str(directory.docs_password.parent)),
+        ("Logs", str(directory.logs)),
+    ):
+        console.print(Text.assemble((f"  {name:<10}  ", "bold"), value), soft_wrap=True)
     console.print(Text("Ctrl-C stops everything; what was accepted is kept.", style="dim"))
 
 

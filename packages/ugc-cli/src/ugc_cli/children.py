@@ -11,6 +11,7 @@ from typing import IO
 
 _KEEP_LOG_BYTES = 10_000_000
 _LAST_LINES = 4096
+_CHUNK_BYTES = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,20 +112,14 @@ class Child:
         if process.stdout is None:
             return
         with self.spec.log.open("ab") as log:
-            while line := await _line(process.stdout):
-                self.said_ready.set()
-                _write(log, line)
+            while chunk := await process.stdout.read(_CHUNK_BYTES):
+                if b"\n" in chunk:
+                    self.said_ready.set()
+                _write(log, chunk)
 
 
-async def _line(stream: asyncio.StreamReader) -> bytes:
-    try:
-        return await stream.readline()
-    except ValueError:  # longer than the reader's limit
-        return await stream.read(65_536)
-
-
-def _write(log: IO[bytes], line: bytes) -> None:
-    log.write(line)
+def _write(log: IO[bytes], chunk: bytes) -> None:
+    log.write(chunk)
     log.flush()
 
 

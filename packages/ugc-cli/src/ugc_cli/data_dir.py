@@ -1,5 +1,6 @@
 """What `ugc up` keeps in its data directory, and where."""
 
+import os
 import secrets
 from pathlib import Path
 
@@ -77,7 +78,7 @@ class DataDir(Struct, frozen=True, kw_only=True):
         return self.root / "run.json"
 
     def make(self) -> None:
-        """Make the directory and, once, its secrets; only the owner can read them.
+        """Make the directory and, once, its secrets and its lock; all private.
 
         Raises:
             ConfigError: It cannot be made or written.
@@ -88,6 +89,7 @@ class DataDir(Struct, frozen=True, kw_only=True):
             for path in (self.token_secret, self.clickhouse_password, self.docs_password):
                 if not path.exists():
                     write_private(path, secrets.token_urlsafe(_SECRET_BYTES) + "\n")
+            os.close(os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             msg = f"cannot use {self.root} as the data directory: {error}; choose another --data"
             raise ConfigError(msg) from error

@@ -24,6 +24,11 @@ from ugc_core.sources import Loaded, load, variable
 _HOST = "127.0.0.1"
 _START_S = 60.0
 _DATABASE = "movies"
+_OURS = (
+    *("log.url", "warehouse.url"),
+    *("warehouse.user", "warehouse.password_file", "warehouse.password"),
+)
+"""Settings of another log or warehouse: neither can be what the person means."""
 
 
 class Ports(Struct, frozen=True, kw_only=True):
@@ -168,7 +173,7 @@ def _clickhouse(directory: DataDir, settings: Settings) -> Spec:
 
 
 def _refuse_other_places(loaded: Loaded) -> None:
-    for name in ("log.url", "warehouse.url"):
+    for name in _OURS:
         if name in loaded.sources:
             msg = (
                 f"{name} is set ({loaded.sources[name]}), but `ugc up` runs a log and a warehouse"

@@ -13,4 +13,6 @@ Data = Annotated[
         help="Data directory of the `ugc up` to work with; ./.ugc by default.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+NO_VALUE = ""
+"""Metavar of a switch: Typer's `<bool>` reads as if a value had to follow."""
+AsJson = Annotated[bool, typer.Option("--json", metavar=NO_VALUE, help="Print JSON on stdout.")]

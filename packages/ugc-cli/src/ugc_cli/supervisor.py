@@ -25,12 +25,12 @@ class ChildFailedError(FatalError):
         exit_code: The service's own exit code, or 1.
     """
 
-    def __init__(self, child: Child, code: int, why: str) -> None:
-        """Quote the service's last words: they say what to do."""
-        self.exit_code = code if code > 0 else FAILURE
-        ended = f"exit code {code}" if code >= 0 else f"signal {-code}"
+    def __init__(self, child: Child, code: int | None, why: str) -> None:
+        """Quote the service's last words: they say what to do; without a code it still runs."""
+        self.exit_code = code if code is not None and code > 0 else FAILURE
+        ended = "" if code is None else f" ({_ended(code)})"
         super().__init__(
-            f"{child.spec.name} {why} ({ended}): {child.last_words()}\n  log: {child.spec.log}"
+            f"{child.spec.name} {why}{ended}: {child.last_words()}\n  log: {child.spec.log}"
         )
 
 
@@ -41,10 +41,12 @@ class Supervisor:
     Attributes:
         clock: Time.
         say: Told what a person should know.
+        start_s: How long a child that was started again may take to answer, in seconds.
     """
 
     clock: Clock
     say: Callable[[str], None]
+    start_s: float = 60.0
     stopping: bool = False
     _children: list[Child] = field(default_factory=list)
     _keepers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -69,7 +71,7 @@ class Supervisor:
             if ended.done():
                 raise ChildFailedError(child, ended.result(), "could not start")
             if not answering.done():
-                raise ChildFailedError(child, 0, f"was not ready within {timeout_s:g} s")
+                raise ChildFailedError(child, None, f"was not ready within {timeout_s:g} s")
             answering.result()
         finally:
             for task in (answering, ended):
@@ -129,8 +131,9 @@ class Supervisor:
             if failures >= _GIVE_UP_AFTER:
                 raise ChildFailedError(child, code, f"ended {failures} times in a row")
             wait_s = _BACKOFF.wait_s(failures)
-            ended = f"exit code {code}" if code >= 0 else f"signal {-code}"
-            self.say(f"{child.spec.name} ended ({ended}); starting it again in {wait_s:.1f} s")
+            self.say(
+                f"{child.spec.name} ended ({_ended(code)}); starting it again in {wait_s:.1f} s"
+            )
             await self.clock.sleep(wait_s)
             await child.start()
 
@@ -150,10 +153,14 @@ class Supervisor:
             await asyncio.wait({probing, ended})
 
     async def _until_hung(self, child: Child) -> None:
-        """Return when a child has failed several probes in a row, once it had answered."""
-        await self._answers(child)
+        """Return when a child does not come to answer, or has failed several probes in a row."""
         if child.spec.probe is None:
             await asyncio.Event().wait()  # it has none: only its end counts
+            return
+        try:
+            async with asyncio.timeout(self.start_s):
+                await self._answers(child)
+        except TimeoutError:
             return
         lost = 0
         while lost < _PROBES_TO_LOSE:
@@ -165,3 +172,7 @@ class Supervisor:
                 lost += 1
             else:
                 lost = 0
+
+
+def _ended(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"

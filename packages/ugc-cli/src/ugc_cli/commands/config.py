@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ugc_cli import console
-from ugc_cli.options import AsJson, Data
+from ugc_cli.options import NO_VALUE, AsJson, Data
 from ugc_cli.resolve import NotRunningError, load_settings, resolve
 from ugc_core.sources import Loaded, variable
 
@@ -21,7 +21,8 @@ def config() -> None:
 def show(
     data: Data = None,
     sources: Annotated[
-        bool, typer.Option("--sources", help="Also say where each value comes from.")
+        bool,
+        typer.Option("--sources", metavar=NO_VALUE, help="Also say where each value comes from."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

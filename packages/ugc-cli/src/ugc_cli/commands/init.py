@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from ugc_cli import console, setup
-from ugc_cli.options import AsJson, Data
+from ugc_cli.options import NO_VALUE, AsJson, Data
 from ugc_cli.resolve import resolve
 
 
 def init(
     data: Data = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Show what would be done, do nothing.")
+        bool,
+        typer.Option("--plan", metavar=NO_VALUE, help="Show what would be done, do nothing."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

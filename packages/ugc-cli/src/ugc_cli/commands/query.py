@@ -11,13 +11,18 @@ from ugc_cli import console
 from ugc_cli.options import AsJson, Data
 from ugc_cli.resolve import resolve
 from ugc_core.bootstrap import open_warehouse
+from ugc_core.errors import QueryRefusedError, WarehouseUnavailableError
 from ugc_core.settings import WarehouseSection
 from ugc_core.warehouse import Answer
 
+_QUOTED = re.compile(
+    r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|--[^\n]*|/\*.*?\*/", re.DOTALL
+)
 _READS = re.compile(
-    r"^(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(select|with|show|desc|describe|explain|exists)\b",
+    r"[\s(]*(select|show|desc|describe|explain|exists|with(?!.*\binsert\b))\b",
     re.IGNORECASE | re.DOTALL,
 )
+"""`WITH … INSERT` writes."""
 
 
 def query(
@@ -32,7 +37,7 @@ def query(
 
     Example: ugc query 'SELECT film_id, uniqExact(user_id) AS viewers FROM views GROUP BY film_id'
     """
-    if not _READS.match(sql):
+    if not _READS.match(_QUOTED.sub(" ", sql)):
         msg = "only reading statements (SELECT, WITH, SHOW, DESCRIBE, EXPLAIN, EXISTS)"
         raise typer.BadParameter(msg)
     answer = asyncio.run(_read(resolve(data).settings.warehouse, sql))
@@ -45,7 +50,13 @@ def query(
 
 async def _read(settings: WarehouseSection, sql: str) -> Answer:
     async with open_warehouse(settings) as warehouse:
-        return await warehouse.read(sql)
+        try:
+            return await warehouse.read(sql)
+        except WarehouseUnavailableError as error:
+            if not isinstance(error.__cause__, UnicodeDecodeError):
+                raise
+            msg = "a column holds bytes that are no text; select hex(column) instead"
+            raise QueryRefusedError(msg) from error
 
 
 def _plain(value: object) -> object:

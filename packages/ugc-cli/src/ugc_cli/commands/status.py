@@ -3,6 +3,8 @@
 import asyncio
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from ugc_cli import console
 from ugc_cli.options import AsJson, Data
@@ -32,8 +34,16 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
 
 def _show(parts: list[Part]) -> None:
     printer = console.out()
+    table = Table.grid(padding=(0, 1, 0, 0))
     for part in parts:
-        printer.print(f"{part.name:<10}", style="bold", end=" ")
-        printer.print(f"{part.state:<7}", style=_STYLES[part.state], end=" ")
-        facts = ", ".join(f"{name} {value}" for name, value in part.facts.items())
-        printer.print(facts, markup=False, soft_wrap=True)
+        name, state, facts = f"{part.name:<10}", f"{part.state:<7}", _facts(part)
+        table.add_row(Text(name, "bold"), Text(state, _STYLES[part.state]), Text(facts))
+        if not printer.is_terminal:
+            printer.print(Text(f"{name} {state} {facts}"), soft_wrap=True)
+    if printer.is_terminal:
+        printer.print(table)
+
+
+def _facts(part: Part) -> str:
+    known = {name: value for name, value in part.facts.items() if value is not None}
+    return ", ".join(f"{name} {console.cell(value)}" for name, value in known.items())

@@ -14,6 +14,7 @@ import typer
 from ugc_cli import banner, console
 from ugc_cli.data_dir import DataDir
 from ugc_cli.embedded import Ports, System, start
+from ugc_cli.options import NO_VALUE
 from ugc_cli.resolve import load_settings
 from ugc_cli.tokens import Claims, mint
 from ugc_core.clock import SystemClock
@@ -31,7 +32,10 @@ def up(
         typer.Option("--data", metavar="DIR", help="Data directory; ./.ugc by default."),
     ] = None,
     ephemeral: Annotated[
-        bool, typer.Option("--ephemeral", help="Use a temporary directory, deleted at the end.")
+        bool,
+        typer.Option(
+            "--ephemeral", metavar=NO_VALUE, help="Use a temporary directory, deleted at the end."
+        ),
     ] = False,
     port: Annotated[
         int | None, typer.Option("--port", metavar="N", help="Port of the API; 0: any free one.")
@@ -41,7 +45,10 @@ def up(
         typer.Option("--clickhouse-port", metavar="N", help="Port of ClickHouse; 0: any free."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document once everything is ready.")
+        bool,
+        typer.Option(
+            "--json", metavar=NO_VALUE, help="Print one JSON document once everything is ready."
+        ),
     ] = False,
 ) -> None:
     """Run the whole system on this machine, for development.
@@ -75,12 +82,16 @@ def _ports(loaded: Loaded, api: int | None, clickhouse: int | None) -> Ports:
         if value is not None and not 0 <= value <= 65535:  # noqa: PLR2004 - TCP's range
             msg = f"{option} {value} is not a port: 0 to 65535"
             raise ConfigError(msg)
-    return Ports(
+    ports = Ports(
         api=settings.api.port if api is None else api,
         clickhouse=(
             warehouse_target(settings.warehouse.url).port if clickhouse is None else clickhouse
         ),
     )
+    if ports.api and ports.api == ports.clickhouse:
+        msg = f"--port and --clickhouse-port are both {ports.api}; give one of them another number"
+        raise ConfigError(msg)
+    return ports
 
 
 async def _serve(directory: DataDir, loaded: Loaded, ports: Ports, *, as_json: bool) -> None:
@@ -99,6 +110,7 @@ async def _serve(directory: DataDir, loaded: Loaded, ports: Ports, *, as_json: b
         opening.cancel()
         await asyncio.wait({opening})
         stopping.cancel()
+        console.say("Stopped.", style="dim")
         return
     stopping.cancel()
     system = opening.result()
