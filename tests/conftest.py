@@ -16,17 +16,19 @@ from ugc_core.adapters.memory_log import (
     MemoryLogAdmin,
     MemoryLogReader,
     MemoryLogScanner,
+    MemoryLogScrubber,
     MemoryLogWriter,
 )
 from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
 from ugc_core.adapters.sqlite_log_reader import SqliteLogReader
 from ugc_core.adapters.sqlite_log_scanner import SqliteLogScanner
+from ugc_core.adapters.sqlite_log_scrubber import SqliteLogScrubber
 from ugc_core.adapters.sqlite_log_writer import SqliteLogWriter
 from ugc_core.bootstrap import LogConsumer, topics
 from ugc_core.clock import Clock, ManualClock
 from ugc_core.codec import split_lines
 from ugc_core.events import Event
-from ugc_core.log import LogAdmin, LogScanner, LogWriter, Record
+from ugc_core.log import LogAdmin, LogScanner, LogScrubber, LogWriter, Record
 from ugc_core.settings import LogSection
 
 MakeEvent = Callable[..., Event]
@@ -99,6 +101,7 @@ class OpenedLog(NamedTuple):
     reader: LogConsumer
     admin: LogAdmin
     scanner: LogScanner
+    scrubber: LogScrubber
 
     async def records(self, *, at_once: int = 1000) -> dict[int, list[Record]]:
         """Poll until nothing comes any more; return the records by partition."""
@@ -147,7 +150,8 @@ def open_sqlite_log() -> OpenSqliteLog:
                 SqliteLogReader.open(path, section.topic, section.group, section, clock=clock)
             )
             scanner = await stack.enter_async_context(SqliteLogScanner.open(path, section))
-            yield OpenedLog(writer, reader, admin, scanner)
+            scrubber = await stack.enter_async_context(SqliteLogScrubber.open(path, section))
+            yield OpenedLog(writer, reader, admin, scanner, scrubber)
 
     return opened
 
@@ -160,6 +164,7 @@ def open_memory_log() -> OpenMemoryLog:
         await admin.apply(await admin.plan(topics(section)))
         writer = MemoryLogWriter(memory, section.topic, max_in_flight=section.max_in_flight)
         reader = MemoryLogReader(memory, section.topic, section.group)
-        yield OpenedLog(writer, reader, admin, MemoryLogScanner(memory))
+        scanner, scrubber = MemoryLogScanner(memory), MemoryLogScrubber(memory)
+        yield OpenedLog(writer, reader, admin, scanner, scrubber)
 
     return opened

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogScanner, LogWriter
+from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogScanner, LogScrubber, LogWriter
 from ugc_etl.ports import ViewsStore
 
-PORTS = (LogWriter, LogReader, LogCommitter, LogAdmin, LogScanner, ViewsStore)
+PORTS = (LogWriter, LogReader, LogCommitter, LogAdmin, LogScanner, LogScrubber, ViewsStore)
 HERE = Path(__file__).parent
 
 

@@ -23,6 +23,7 @@ from ugc_core.urls import warehouse_target
 from ugc_core.warehouse import Warehouse
 from ugc_etl.adapters.clickhouse_store import ClickHouseStore
 from ugc_etl.adapters.memory_store import MemoryStore
+from ugc_etl.erasures import ErasedUser
 from ugc_etl.ports import LedgerEntry, Range, ViewsStore
 from ugc_etl.rows import Rows, Source
 
@@ -253,6 +254,55 @@ async def test_an_entry_is_kept_once_by_its_range(open_store):
             await store.port.record(each)
 
         assert await store.ledger() == entries
+
+
+# --- forgotten
+
+FORGOTTEN, OTHER = UUID(int=1), UUID(int=2)
+ERASURE = ErasedUser(user_id=FORGOTTEN, partition=0, offset=5, requested_ms=NOW_MS)
+
+
+@pytest.mark.guarantee("STORE-4")
+async def test_after_an_erasure_nothing_of_the_user_is_left_and_others_are_as_before(open_store):
+    async with open_store() as store:
+        await store.port.insert(rows(event(1), event(2, user_id=OTHER)), token="a")
+        await store.port.insert(rows(event(3, film_id=UUID(int=8))), token="b")
+
+        await store.port.erase(ERASURE)
+
+        assert {*await store.events()} == {UUID(int=2)}
+        assert await store.resumable() == {(OTHER, UUID(int=7))}
+
+
+@pytest.mark.guarantee("STORE-4")
+async def test_an_erasure_survives_a_crash_and_is_known_to_be_done(open_store):
+    async with open_store() as store:
+        await store.port.insert(rows(event(1)), token="a")
+        await store.port.erase(ERASURE)
+
+    async with open_store() as store:
+        known = await store.port.erased()
+        assert await store.events() == {}
+        assert known.is_done(ERASURE)
+        assert known.hides(event(1), partition=0, offset=4)
+        assert not known.hides(event(1), partition=0, offset=6)
+        assert not known.hides(event(1, user_id=OTHER), partition=0, offset=4)
+
+
+@pytest.mark.guarantee("STORE-4")
+async def test_what_a_user_reports_after_an_erasure_is_kept(open_store):
+    async with open_store() as store:
+        await store.port.insert(rows(event(1)), token="a")
+        await store.port.erase(ERASURE)
+        await store.port.insert(rows(event(9)), token="c")
+
+        assert {*await store.events()} == {UUID(int=9)}
+        assert await store.resumable() == {(FORGOTTEN, UUID(int=7))}
+
+
+async def test_a_store_without_erasures_hides_nothing(open_store):
+    async with open_store() as store:
+        assert not await store.port.erased()
 
 
 # --- the real one against the reference

@@ -10,7 +10,15 @@ from typing import Protocol, assert_never
 
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
-from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogScanner, LogWriter, Topic
+from ugc_core.log import (
+    LogAdmin,
+    LogCommitter,
+    LogReader,
+    LogScanner,
+    LogScrubber,
+    LogWriter,
+    Topic,
+)
 from ugc_core.settings import LogSection, WarehouseSection
 from ugc_core.urls import KafkaLogTarget, SqliteLogTarget, log_target, warehouse_target
 from ugc_core.warehouse import Warehouse
@@ -101,6 +109,21 @@ async def open_log_scanner(settings: LogSection) -> AsyncIterator[LogScanner]:
                 yield scanner
         case KafkaLogTarget():
             raise _no_kafka()
+        case other:
+            assert_never(other)
+
+
+@asynccontextmanager
+async def open_log_scrubber(settings: LogSection) -> AsyncIterator[LogScrubber | None]:
+    """Open the log to take lines out of it; None where that cannot be done."""
+    match log_target(settings.url):
+        case SqliteLogTarget(path=path):
+            from ugc_core.adapters.sqlite_log_scrubber import SqliteLogScrubber  # noqa: PLC0415
+
+            async with SqliteLogScrubber.open(path, settings) as scrubber:
+                yield scrubber
+        case KafkaLogTarget():
+            yield None
         case other:
             assert_never(other)
 

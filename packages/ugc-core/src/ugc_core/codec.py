@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct
 
 from ugc_core.errors import MalformedLineError
-from ugc_core.events import MAX_EXTRA_BYTES, MAX_STRETCH_S, MAX_TOTAL_S, Event
+from ugc_core.events import MAX_EXTRA_BYTES, MAX_STRETCH_S, MAX_TOTAL_S, EpochMs, Event
 from ugc_core.log import Headers
 
 SCHEMA_VERSION = 1
@@ -26,6 +26,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION_8 = 0x8
 _VARIANT = 0b10
 
+RECORD_TYPE_HEADER = "record_type"
+_ERASURE = b"erasure"
+ERASURE_HEADERS: Headers = (*EVENT_HEADERS, (RECORD_TYPE_HEADER, _ERASURE))
+
 encode_event = msgspec.json.Encoder(uuid_format="canonical").encode
 _decoder = msgspec.json.Decoder(Event)
 
@@ -33,6 +37,43 @@ _decoder = msgspec.json.Decoder(Event)
 def log_key(user_id: UUID) -> bytes:
     """Return the log key of a user: the text that the warehouse shards by, too."""
     return str(user_id).encode()
+
+
+class Erasure(Struct, frozen=True, kw_only=True):
+    """A line in a record of its own kind: forget this user.
+
+    Its place in the user's partition divides the user's reports into before and after.
+
+    Attributes:
+        user_id: Whom to forget.
+        requested_at: When it was asked for, epoch milliseconds; reports of that user made
+            before it are refused even if they come later.
+    """
+
+    user_id: UUID
+    requested_at: EpochMs
+
+
+encode_erasure = msgspec.json.Encoder(uuid_format="canonical").encode
+_erasure_decoder = msgspec.json.Decoder(Erasure)
+
+
+def is_erasure(headers: Headers) -> bool:
+    """Say whether a record holds erasures and no reports."""
+    return (RECORD_TYPE_HEADER, _ERASURE) in headers
+
+
+def decode_erasures(value: bytes) -> list[Erasure]:
+    """Return the erasures in a record.
+
+    Raises:
+        MalformedLineError: One of its lines is none.
+    """
+    try:
+        return [_erasure_decoder.decode(line) for line in split_lines(value)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = f"an erasure record that cannot be read: {error}"
+        raise MalformedLineError(reason) from error
 
 
 class LegacyRecord(Struct, frozen=True, kw_only=True):

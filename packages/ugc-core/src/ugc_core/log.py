@@ -6,7 +6,7 @@ records with offsets. A record's value is one or more lines, each a report. The 
 suite (tests/contract) holds all of them to it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -256,4 +256,19 @@ class LogScanner(Protocol):
         Raises:
             OffsetOutOfRangeError: `start` is below the oldest record, or `end` above the next.
             LogUnavailableError: The log did not answer in time.
+        """
+
+
+class LogScrubber(Protocol):
+    """Takes lines out of a log that can: Kafka cannot, there only retention ends a copy.
+
+    LOG-17: After `scrub` no line that it was asked to take out can be read any more, and every
+        other line can, at the offset that it had.
+    """
+
+    async def scrub(self, topic: str, unwanted: Callable[[bytes], bool]) -> int:
+        """Take out every line for which `unwanted` is true; return how many there were.
+
+        Raises:
+            LogUnavailableError: The log did not answer in time; scrub again.
         """

@@ -1,6 +1,6 @@
 """Decisions about a log that every adapter makes in the same way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ugc_core.errors import ConfigError, OffsetOutOfRangeError
 from ugc_core.log import ChangeKind, Topic, TopicChange, Watermarks
@@ -65,3 +65,10 @@ def check_range(topic: str, partition: int, start: int, end: int, ends: Watermar
         f" {ends.low} to {ends.high}; choose a range inside, or look for the rest in an archive"
     )
     raise OffsetOutOfRangeError(msg)
+
+
+def without(value: bytes, unwanted: Callable[[bytes], bool]) -> tuple[bytes | None, int]:
+    """Return a record's value without some lines, None if none is left, and how many went."""
+    lines = value.split(b"\n")
+    kept = [line for line in lines if not unwanted(line)]
+    return (b"\n".join(kept) if kept else None), len(lines) - len(kept)

@@ -144,6 +144,8 @@ class EtlSection(Section, frozen=True, kw_only=True):
         max_buffered_bytes: Bytes waiting per partition before it is paused.
         retry_first_s: First wait after a failure, in seconds.
         retry_most_s: Longest wait between two tries, in seconds.
+        insert_tokens: Whether inserts carry a deduplication token. Tokens save work after a
+            crash; without them the reports' identity alone keeps each single.
         max_bad_in_a_row: Records in a row without one good line before the service stops.
         drain_s: How long the last batches may take after SIGTERM, in seconds.
         metrics_host: Address of the Prometheus metrics.
@@ -156,6 +158,7 @@ class EtlSection(Section, frozen=True, kw_only=True):
     max_buffered_bytes: Positive = 33_554_432
     retry_first_s: PositiveSeconds = 0.1
     retry_most_s: PositiveSeconds = 10.0
+    insert_tokens: bool = True
     max_bad_in_a_row: Positive = 1000
     drain_s: PositiveSeconds = 20.0
     metrics_host: str = "127.0.0.1"

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ugc_core.codec import is_erasure
 from ugc_core.log import Record
 from ugc_core.settings import EtlSection
 from ugc_etl.ports import Range
@@ -27,6 +28,11 @@ class Batch:
     def next_offset(self) -> int:
         """Where reading goes on once this batch is stored."""
         return self.records[-1].offset + 1
+
+    @property
+    def is_erasure(self) -> bool:
+        """Whether this is an erasure record; it stands alone in its batch."""
+        return is_erasure(self.records[0].headers)
 
     def content_hash(self) -> str:
         """Return a hash of the raw bytes and their offsets, hexadecimal."""
@@ -127,10 +133,14 @@ class Lane:
         taken: list[Record] = []
         rows = size = 0
         while self._waiting and self._fits(self._waiting[0], rows, size):
+            if taken and is_erasure(self._waiting[0].headers):
+                break  # everything before it is stored first
             record = self._waiting.popleft()
             taken.append(record)
             rows += count_lines(record)
             size += len(record.value)
+            if is_erasure(record.headers):
+                break  # and nothing after it before the user is gone
         self._rows -= rows
         self.size -= size
         return taken

@@ -52,6 +52,7 @@ async def open_pipeline(
             retry=retry,
             metrics=metrics,
             max_bad_in_a_row=settings.etl.max_bad_in_a_row,
+            insert_tokens=settings.etl.insert_tokens,
         )
         yield Pipeline(
             topic=settings.log.topic,

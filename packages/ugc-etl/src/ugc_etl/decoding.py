@@ -86,6 +86,14 @@ def refused_letters(topic: str, rows: Rows, reason: str) -> Sequence[DeadLetter]
     ]
 
 
+def unreadable_letters(topic: str, record: Record, reason: str) -> list[DeadLetter]:
+    """Return the dead letters of a whole record that cannot be read."""
+    return [
+        _dead(topic, record, number, line, reason)
+        for number, line in enumerate(split_lines(record.value))
+    ]
+
+
 def _dead(topic: str, record: Record, number: int, line: bytes, reason: str) -> DeadLetter:
     version = dict(record.headers).get(SCHEMA_HEADER, b"")
     return DeadLetter(

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
+from msgspec.structs import replace
 
-from ugc_core.errors import PoisonedLogError, RowsRefusedError
+from ugc_core.codec import Erasure, decode_erasures
+from ugc_core.errors import MalformedLineError, PoisonedLogError, RowsRefusedError
 from ugc_core.log import LogCommitter
 from ugc_etl.batches import Batch
-from ugc_etl.decoding import Decoded, decode, refused_letters
+from ugc_etl.decoding import Decoded, decode, refused_letters, unreadable_letters
+from ugc_etl.erasures import ErasedUser, ErasedUsers
 from ugc_etl.intents import with_intent
 from ugc_etl.metrics import EtlMetrics
 from ugc_etl.ports import DeadLetter, DeadLetters, LedgerEntry, Range, ViewsStore
@@ -30,6 +33,7 @@ class Delivery:
         retry: How to wait for the world to recover.
         metrics: What is counted.
         max_bad_in_a_row: Records in a row without a good line before the service stops.
+        insert_tokens: Whether inserts carry a deduplication token.
     """
 
     committer: LogCommitter
@@ -38,7 +42,9 @@ class Delivery:
     retry: Retry
     metrics: EtlMetrics
     max_bad_in_a_row: int
+    insert_tokens: bool = True
     _announced: Range | None = None
+    _erased: ErasedUsers | None = None
     _streak: int = field(default=0)
 
     def announced(self, span: Range | None) -> None:
@@ -49,7 +55,7 @@ class Delivery:
         """Bring a batch home; each step repeats harmlessly after a crash.
 
         1. The intent is committed, unless the commit before has announced this range.
-        2. The rows are inserted under the batch's token.
+        2. The rows are inserted under the batch's token; an erasure record deletes instead.
         3. Lines that cannot be stored are dead letters, durable.
         4. The ledger has the batch.
         5. The position is committed, with the range of the batch that follows.
@@ -64,28 +70,76 @@ class Delivery:
         """
         if self._announced != batch.range:
             await self._commit(batch.partition, batch.range.first, batch.range)
-        decoded = self._decode(batch)
-        content_hash = batch.content_hash()
-        dead = [*decoded.dead]
-        for number, rows in enumerate(decoded.rows.spans()):
-            dead += await self._insert(batch.topic, rows, f"{batch.token(content_hash)}:{number}")
-        if dead:
-            await self._bury(dead)
-        entry = LedgerEntry(
-            topic=batch.topic,
-            partition=batch.partition,
-            range=batch.range,
-            records=len(batch.records),
-            lines=decoded.lines,
-            stored=decoded.lines - len(dead),
-            dead=len(dead),
-            erased=0,
-            content_hash=content_hash,
-        )
+        if self._erased is None:
+            self._erased = await self.retry.until_done("erasures", self.store.erased)
+        entry = await (self._erase(batch) if batch.is_erasure else self._keep(batch))
         await self.retry.until_done("ledger entry", partial(self.store.record, entry))
         await self._commit(batch.partition, batch.next_offset, following)
-        self._streak = decoded.streak
         self.metrics.delivered(entry)
+
+    async def _keep(self, batch: Batch) -> LedgerEntry:
+        """Store the reports of a batch, and set aside what is none."""
+        decoded = self._decode(batch)
+        content_hash = batch.content_hash()
+        token = batch.token(content_hash)
+        rows = self._not_erased(decoded.rows)
+        dead = [*decoded.dead]
+        for number, part in enumerate(rows.spans()):
+            dead += await self._insert(batch.topic, part, f"{token}:{number}")
+        if dead:
+            await self._bury(dead)
+        self._streak = decoded.streak
+        erased = len(decoded.rows) - len(rows)
+        return _entry(batch, content_hash, lines=decoded.lines, dead=len(dead), erased=erased)
+
+    async def _erase(self, batch: Batch) -> LedgerEntry:
+        """Forget the users of an erasure record: everything before it is stored by now.
+
+        One that was carried out before is left alone: what is stored of that user since
+        came after it.
+        """
+        record = batch.records[0]
+        dead: list[DeadLetter] = []
+        erasures: list[Erasure] = []
+        try:
+            erasures = decode_erasures(record.value)
+        except MalformedLineError as error:
+            dead = unreadable_letters(batch.topic, record, error.reason)
+            await self._bury(dead)
+        for erasure in erasures:
+            user = ErasedUser(
+                user_id=erasure.user_id,
+                partition=batch.partition,
+                offset=record.offset,
+                requested_ms=erasure.requested_at,
+            )
+            if self._known.is_done(user):
+                continue
+            await self.retry.until_done("erasure", partial(self.store.erase, user))
+            self._known.add(replace(user, done=True))
+            _log.info("user_erased", partition=batch.partition, offset=record.offset)
+        lines = len(erasures) + len(dead)
+        return _entry(
+            batch, batch.content_hash(), lines=lines, dead=len(dead), erased=len(erasures)
+        )
+
+    @property
+    def _known(self) -> ErasedUsers:
+        """The erasures so far; they are read before the first batch."""
+        return self._erased if self._erased is not None else ErasedUsers()
+
+    def _not_erased(self, rows: Rows) -> Rows:
+        """Drop the reports of users that are to be forgotten."""
+        known = self._known
+        if not known:
+            return rows
+        pairs = zip(rows.events, rows.sources, strict=True)
+        return rows.only(
+            [
+                not known.hides(event, partition=rows.partition, offset=source.offset)
+                for event, source in pairs
+            ]
+        )
 
     async def _commit(self, partition: int, offset: int, span: Range | None) -> None:
         commits = {partition: with_intent(offset, span)}
@@ -115,7 +169,8 @@ class Delivery:
             return []
         try:
             with self.metrics.insert_seconds.time():
-                await self.retry.until_done("insert", partial(self.store.insert, rows, token=token))
+                insert = partial(self.store.insert, rows, token=token if self.insert_tokens else "")
+                await self.retry.until_done("insert", insert)
         except RowsRefusedError as error:
             if len(rows) == 1:
                 return refused_letters(topic, rows, str(error))
@@ -135,3 +190,17 @@ class Delivery:
             first=f"{first.topic}:{first.partition}:{first.offset}:{first.line}",
             reason=first.reason,
         )
+
+
+def _entry(batch: Batch, content_hash: str, *, lines: int, dead: int, erased: int) -> LedgerEntry:
+    return LedgerEntry(
+        topic=batch.topic,
+        partition=batch.partition,
+        range=batch.range,
+        records=len(batch.records),
+        lines=lines,
+        stored=lines - dead - erased,
+        dead=dead,
+        erased=erased,
+        content_hash=content_hash,
+    )

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from ugc_etl.erasures import ErasedUser, ErasedUsers
 from ugc_etl.rows import Rows
 
 
@@ -48,12 +49,14 @@ class ViewsStore(Protocol):
     STORE-2: Reports are kept once by their identity, however often and in whatever batches
         they are inserted; of two copies the first accepted one wins.
     STORE-3: A ledger entry is kept once by its range.
+    STORE-4: After `erase` nothing that was stored of that user is left, in no table; others'
+        reports and numbers are unchanged. `erased` names the user from before the deletion on.
 
-    Both methods raise `WarehouseUnavailableError` when the same call may work later.
+    Every method raises `WarehouseUnavailableError` when the same call may work later.
     """
 
     async def insert(self, rows: Rows, *, token: str) -> None:
-        """Insert rows; the token names their content.
+        """Insert rows; the token names their content, an empty one names nothing.
 
         Raises:
             RowsRefusedError: At least one of these rows can never be stored.
@@ -61,6 +64,12 @@ class ViewsStore(Protocol):
 
     async def record(self, entry: LedgerEntry) -> None:
         """Note what became of a batch."""
+
+    async def erase(self, erasure: ErasedUser) -> None:
+        """Note the erasure, and delete everything that is stored of the user."""
+
+    async def erased(self) -> ErasedUsers:
+        """Return the erasures so far."""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from typing import NamedTuple
 from uuid import UUID
 
@@ -43,6 +44,14 @@ class Rows:
     def slice(self, start: int, stop: int) -> "Rows":
         """Return some of the rows."""
         return Rows(self.partition, self.events[start:stop], self.sources[start:stop])
+
+    def only(self, wanted: Sequence[bool]) -> "Rows":
+        """Return the rows that are wanted, one by one."""
+        return Rows(
+            self.partition,
+            list(compress(self.events, wanted)),
+            list(compress(self.sources, wanted)),
+        )
 
     def spans(self) -> Iterator["Rows"]:
         """Yield the rows in groups that touch few enough table partitions for one insert."""

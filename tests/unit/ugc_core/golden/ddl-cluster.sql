@@ -188,7 +188,8 @@ CREATE TABLE IF NOT EXISTS movies.erasures_local ON CLUSTER company_cluster
     user_id UUID,
     partition UInt16,
     offset UInt64,
-    erased_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    requested_at DateTime64(3, 'UTC'),
+    erased_at DateTime64(3, 'UTC')
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', erased_at)
 ORDER BY (user_id, partition, offset)

@@ -2,9 +2,11 @@
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ugc_core.clock import Clock, SystemClock
 from ugc_core.errors import LogBusyError, LogUnavailableError
@@ -15,6 +17,7 @@ from ugc_core.log import (
     LogCommitter,
     LogReader,
     LogScanner,
+    LogScrubber,
     LogWriter,
     Receipt,
     Record,
@@ -22,7 +25,7 @@ from ugc_core.log import (
     TopicChange,
     Watermarks,
 )
-from ugc_core.log_rules import check_position, check_range, plan_topics
+from ugc_core.log_rules import check_position, check_range, plan_topics, without
 from ugc_core.partitioner import partition_for
 
 
@@ -34,6 +37,7 @@ class MemoryLog:
     topics: dict[str, Topic] = field(default_factory=dict)
     records: dict[tuple[str, int], list[Record]] = field(default_factory=dict)
     low: dict[tuple[str, int], int] = field(default_factory=dict)
+    high: dict[tuple[str, int], int] = field(default_factory=dict)
     commits: dict[tuple[str, str, int], Commit] = field(default_factory=dict)
     grown: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,9 +54,8 @@ class MemoryLog:
 
     def ends(self, topic: str, partition: int) -> Watermarks:
         """Return a partition's watermarks."""
-        found = self.records.get((topic, partition))
         low = self.low.get((topic, partition), 0)
-        return Watermarks(low=low, high=found[-1].offset + 1 if found else low)
+        return Watermarks(low=low, high=self.high.get((topic, partition), low))
 
 
 class MemoryLogWriter:
@@ -93,6 +96,7 @@ class MemoryLogWriter:
             timestamp_ms=self._log.clock.wall_ms(),
         )
         self._log.records.setdefault((self._topic, partition), []).append(record)
+        self._log.high[self._topic, partition] = offset + 1
         self._log.grown.set()
         return Receipt(partition=partition, offset=offset, line=0)
 
@@ -222,9 +226,31 @@ class MemoryLogScanner:
         return inside[:max_records]
 
 
+class MemoryLogScrubber:
+    """Lines of a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        """Scrub any topic."""
+        self._log = log
+
+    async def scrub(self, topic: str, unwanted: Callable[[bytes], bool]) -> int:
+        """Take lines out; a record that has none left goes with them."""
+        gone = 0
+        for partition in self._log.partitions(topic):
+            kept: list[Record] = []
+            for record in self._log.records.get((topic, partition), []):
+                rest, taken = without(record.value, unwanted)
+                gone += taken
+                if rest is not None:
+                    kept.append(replace(record, value=rest))
+            self._log.records[topic, partition] = kept
+        return gone
+
+
 if TYPE_CHECKING:  # mypy proves here that the adapters fit their ports
     _writer: type[LogWriter] = MemoryLogWriter
     _reader: type[LogReader] = MemoryLogReader
     _committer: type[LogCommitter] = MemoryLogReader
     _admin: type[LogAdmin] = MemoryLogAdmin
     _scanner: type[LogScanner] = MemoryLogScanner
+    _scrubber: type[LogScrubber] = MemoryLogScrubber

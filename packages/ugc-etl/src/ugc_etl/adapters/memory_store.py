@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from ugc_core.events import Event
+from ugc_etl.erasures import ErasedUser, ErasedUsers
 from ugc_etl.ports import DeadLetter, DeadLetters, LedgerEntry, ViewsStore
 from ugc_etl.rows import Rows, version
 
@@ -19,6 +22,7 @@ class MemoryStore:
         self.kept: dict[Identity, tuple[int, Event]] = {}
         self.ledger: dict[tuple[str, int, int, int], LedgerEntry] = {}
         self.tokens: list[str] = []
+        self.erasures: list[ErasedUser] = []
 
     @property
     def events(self) -> list[Event]:
@@ -39,6 +43,19 @@ class MemoryStore:
         """Keep the entry."""
         key = (entry.topic, entry.partition, entry.range.first, entry.range.last)
         self.ledger[key] = entry
+
+    async def erase(self, erasure: ErasedUser) -> None:
+        """Forget the user."""
+        self.kept = {
+            identity: row
+            for identity, row in self.kept.items()
+            if row[1].user_id != erasure.user_id
+        }
+        self.erasures.append(replace(erasure, done=True))
+
+    async def erased(self) -> ErasedUsers:
+        """Return the erasures."""
+        return ErasedUsers(self.erasures)
 
 
 class MemoryDeadLetters:

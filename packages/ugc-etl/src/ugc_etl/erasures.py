@@ -1,0 +1,80 @@
+"""Users to forget: whose reports are dropped, wherever they come from."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from ugc_core.events import Event
+from ugc_core.warehouse import Warehouse
+
+_READ = """
+    SELECT user_id, partition, offset, toUnixTimestamp64Milli(requested_at) AS requested_ms,
+        erased_at > fromUnixTimestamp64Milli(0, 'UTC') AS done
+    FROM erasures FINAL
+"""
+
+
+class ErasedUser(Struct, frozen=True, kw_only=True):
+    """One erasure of one user.
+
+    Attributes:
+        user_id: Whom to forget.
+        partition: Partition of the erasure record.
+        offset: Its offset; the user's reports below it are dropped.
+        requested_ms: When it was asked for, Unix milliseconds; reports made before are dropped.
+        done: Whether everything that was stored is deleted.
+    """
+
+    user_id: UUID
+    partition: int
+    offset: int
+    requested_ms: int
+    done: bool = False
+
+
+class ErasedUsers:
+    """The erasures, by user."""
+
+    def __init__(self, erasures: Iterable[ErasedUser] = ()) -> None:
+        """Take those known so far."""
+        self._by_user: dict[UUID, list[ErasedUser]] = {}
+        for erasure in erasures:
+            self.add(erasure)
+
+    def __bool__(self) -> bool:
+        """Say whether there is any."""
+        return bool(self._by_user)
+
+    def add(self, erasure: ErasedUser) -> None:
+        """Take one more."""
+        self._by_user.setdefault(erasure.user_id, []).append(erasure)
+
+    def hides(self, event: Event, *, partition: int, offset: int) -> bool:
+        """Say whether a report is to be dropped, found at `offset` of `partition`.
+
+        It lies before an erasure in the log, or was made before one and came late.
+        """
+        return any(
+            event.event_time_ms < erasure.requested_ms
+            or (partition == erasure.partition and offset < erasure.offset)
+            for erasure in self._by_user.get(event.user_id, ())
+        )
+
+    def is_done(self, erasure: ErasedUser) -> bool:
+        """Say whether that very erasure has been carried out to its end."""
+        place = (erasure.partition, erasure.offset)
+        known = self._by_user.get(erasure.user_id, ())
+        return any(one.done and (one.partition, one.offset) == place for one in known)
+
+
+async def read_erased(warehouse: Warehouse) -> ErasedUsers:
+    """Read every erasure.
+
+    Raises:
+        WarehouseUnavailableError: The warehouse did not answer.
+    """
+    answer = await warehouse.read(_READ)
+    rows = (dict(zip(answer.names, row, strict=True)) for row in answer.rows)
+    return ErasedUsers(msgspec.convert(row, ErasedUser, strict=False) for row in rows)
