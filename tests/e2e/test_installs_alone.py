@@ -42,7 +42,7 @@ PACKAGES = [
         "ugc-etl",
         {"ugc-etl", "ugc-core"},
         {"fastapi", "starlette", "uvicorn", "typer", "chdb-core", "pyjwt"},
-        ["python", "-c", "import ugc_etl.main"],
+        ["ugc-etl", "--help"],
     ),
     Package(
         "chdb-server",

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from ugc_cli.app import app
 
-COMMANDS = ["up", "init", "status", "query", "token", "api", "etl", "config show"]
+COMMANDS = ["up", "init", "status", "query", "token", "forget", "api", "etl", "config show"]
 runner = CliRunner()
 
 

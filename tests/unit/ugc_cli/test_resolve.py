@@ -125,3 +125,13 @@ def test_without_a_running_system_the_api_is_where_the_settings_say(monkeypatch)
     monkeypatch.setenv("UGC_API__PORT", "9123")
 
     assert api_url(load_settings().settings) == "http://127.0.0.1:9123"
+
+
+def test_a_secret_of_ones_own_stands_beside_a_running_system(run, monkeypatch):
+    run(".ugc", log__url="sqlite:///embedded.db", auth__secret_file="secrets/token-secret")
+    monkeypatch.setenv("UGC_AUTH__SECRET", "a secret of at least thirty-two bytes")
+
+    found = resolve()
+
+    assert found.settings.auth.secret == "a secret of at least thirty-two bytes"
+    assert found.settings.log.url == "sqlite:///embedded.db"

@@ -270,7 +270,6 @@ class World:
 
     def append(self, *lines: bytes, partition: int = 0, headers: Headers = EVENT_HEADERS) -> Record:
         """Append one record of these lines."""
-        kept = self.log.records.setdefault((TOPIC, partition), [])
         record = Record(
             partition=partition,
             offset=self.log.ends(TOPIC, partition).high,
@@ -279,7 +278,7 @@ class World:
             headers=headers,
             timestamp_ms=NOW_MS,
         )
-        kept.append(record)
+        self.log.keep(TOPIC, record)
         return record
 
     def append_each(self, events: Sequence[Event], partition: int = 0) -> None:

@@ -41,9 +41,15 @@ def resolve(data: Path | None = None) -> Loaded:
             f" directory (`--data DIR`), or set {' and '.join(map(variable, _PLACES))}"
         )
         raise NotRunningError(msg)
-    flags: dict[str, object] = {"data_dir": str(directory.root), **running.settings}
+    # A secret that the person has set stands; its file beside it would be a contradiction.
+    told = {
+        name: value
+        for name, value in running.settings.items()
+        if name.removesuffix("_file") not in loaded.sources
+    }
+    flags: dict[str, object] = {"data_dir": str(directory.root), **told}
     settings = load(environment(), flags).settings
-    sources = dict(loaded.sources) | dict.fromkeys(running.settings, f"ugc up ({directory.root})")
+    sources = dict(loaded.sources) | dict.fromkeys(told, f"ugc up ({directory.root})")
     return Loaded(settings, sources)
 
 

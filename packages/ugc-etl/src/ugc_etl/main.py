@@ -1,10 +1,12 @@
 """The service: from the environment's settings to a loop that ends on SIGTERM."""
 
+import argparse
 import asyncio
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 
 import structlog
 from prometheus_client import start_http_server
@@ -20,10 +22,23 @@ from ugc_etl.bootstrap import open_pipeline
 from ugc_etl.metrics import EtlMetrics
 
 _log = structlog.get_logger()
+_EPILOG = """\
+Settings come from UGC_… variables and from ugc.toml; `ugc config show` lists them.
+Exit codes: 0 stopped on request, 1 a person has to act, 4 a dependency is unreachable,
+5 bad configuration.
+"""
 
 
 def main() -> None:
-    """Run the pipeline until SIGTERM or SIGINT; exit codes are those of `ugc_core.exits`."""
+    """Run the pipeline until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(
+        prog="ugc-etl",
+        description="Move reports from the log into the warehouse, each exactly once.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ugc-etl {version('ugc-etl')}")
+    parser.parse_args()
     try:
         settings = load(environment()).settings
         configure_logging(settings.logging, service="ugc-etl")

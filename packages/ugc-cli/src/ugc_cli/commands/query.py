@@ -11,7 +11,6 @@ from ugc_cli import console
 from ugc_cli.options import AsJson, Data
 from ugc_cli.resolve import resolve
 from ugc_core.bootstrap import open_warehouse
-from ugc_core.errors import QueryRefusedError, WarehouseUnavailableError
 from ugc_core.settings import WarehouseSection
 from ugc_core.warehouse import Answer
 
@@ -50,13 +49,7 @@ def query(
 
 async def _read(settings: WarehouseSection, sql: str) -> Answer:
     async with open_warehouse(settings) as warehouse:
-        try:
-            return await warehouse.read(sql)
-        except WarehouseUnavailableError as error:
-            if not isinstance(error.__cause__, UnicodeDecodeError):
-                raise
-            msg = "a column holds bytes that are no text; select hex(column) instead"
-            raise QueryRefusedError(msg) from error
+        return await warehouse.read(sql)
 
 
 def _plain(value: object) -> object:

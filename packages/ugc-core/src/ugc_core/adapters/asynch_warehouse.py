@@ -23,7 +23,7 @@ from asynch.proto.connection import Connection
 
 from ugc_core.binding import bind, identifier
 from ugc_core.clickhouse_errors import refused_insert, refused_query
-from ugc_core.errors import RowsRefusedError, UgcError, WarehouseUnavailableError
+from ugc_core.errors import QueryRefusedError, RowsRefusedError, UgcError, WarehouseUnavailableError
 from ugc_core.settings import WarehouseSection
 from ugc_core.urls import WarehouseTarget
 from ugc_core.warehouse import Answer, Column, Settings, Warehouse
@@ -117,7 +117,11 @@ class AsynchWarehouse:
         """Run one reading statement."""
         bound = bind(sql, parameters)
         async with self._connection(self._settings.read_timeout_s, refused_query) as connection:
-            found = await connection.execute(bound, settings=settings, with_column_types=True)
+            try:
+                found = await connection.execute(bound, settings=settings, with_column_types=True)
+            except UnicodeDecodeError as error:
+                msg = "a column holds bytes that are no text; select hex(column) instead"
+                raise QueryRefusedError(msg) from error
         rows, columns = found if isinstance(found, tuple) else ([], [])
         return Answer(
             names=tuple(name for name, _ in columns),

@@ -46,6 +46,12 @@ class MemoryLog:
         found = self.topics.get(topic)
         return range(found.partitions if found else 0)
 
+    def keep(self, topic: str, record: Record) -> None:
+        """Put a record at the end of its partition."""
+        self.records.setdefault((topic, record.partition), []).append(record)
+        self.high[topic, record.partition] = record.offset + 1
+        self.grown.set()
+
     def trim(self, topic: str, partition: int, below: int) -> None:
         """Forget the records below an offset, as retention does."""
         kept = self.records.get((topic, partition), [])
@@ -95,9 +101,7 @@ class MemoryLogWriter:
             headers=(*headers, ("lines", str(len(lines)).encode())),
             timestamp_ms=self._log.clock.wall_ms(),
         )
-        self._log.records.setdefault((self._topic, partition), []).append(record)
-        self._log.high[self._topic, partition] = offset + 1
-        self._log.grown.set()
+        self._log.keep(self._topic, record)
         return Receipt(partition=partition, offset=offset, line=0)
 
 

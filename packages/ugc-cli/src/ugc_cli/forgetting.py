@@ -1,0 +1,160 @@
+"""Forgets a user, and proves it: the steps of `ugc forget`."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from ugc_core.bootstrap import (
+    open_log_admin,
+    open_log_scanner,
+    open_log_scrubber,
+    open_log_writer,
+    open_warehouse,
+)
+from ugc_core.clock import Clock
+from ugc_core.codec import ERASURE_HEADERS, Erasure, encode_erasure, log_key, split_lines
+from ugc_core.errors import TransientError
+from ugc_core.log import Receipt
+from ugc_core.settings import LogSection, Settings, WarehouseSection
+
+TABLES = ("views_raw", "playback", "resume_points")
+_LOOK_EVERY_S = 0.2
+_SCAN_RECORDS = 1000
+
+
+class NotYetError(TransientError):
+    """The pipeline has not come as far as the erasure."""
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """What is left of a user.
+
+    Attributes:
+        user_id: Whom.
+        erasures: When each erasure was asked for, and whether it is done.
+        rows: Rows of the user that are left, by table.
+        dead_letters: Dead letters that name the user.
+        log_copies_until: When the last copy in the log ends at the latest: its retention,
+            counted from now.
+    """
+
+    user_id: UUID
+    erasures: list[dict[str, object]]
+    rows: dict[str, int]
+    dead_letters: int
+    log_copies_until: datetime
+
+    @property
+    def holds(self) -> bool:
+        """Whether the user is forgotten, but for the log's retention."""
+        done = bool(self.erasures) and all(erasure["done"] for erasure in self.erasures)
+        return done and not any(self.rows.values()) and not self.dead_letters
+
+
+async def request(settings: LogSection, user_id: UUID, *, clock: Clock) -> Receipt:
+    """Append the erasure record to the user's own partition.
+
+    Raises:
+        LogUnavailableError: Not acknowledged in time; ask again.
+    """
+    line = encode_erasure(Erasure(user_id=user_id, requested_at=clock.wall_ms()))
+    async with open_log_writer(settings, settings.topic, clock=clock) as writer:
+        return await writer.append(log_key(user_id), [line], headers=ERASURE_HEADERS)
+
+
+async def carried_out(
+    settings: LogSection, receipt: Receipt, *, clock: Clock, timeout_s: float
+) -> None:
+    """Wait until the pipeline has committed past the erasure record.
+
+    Raises:
+        NotYetError: It has not within `timeout_s`; the request stays.
+    """
+    until = clock.now() + timeout_s
+    async with open_log_admin(settings) as admin:
+        while True:
+            commits = await admin.committed_by(settings.group, settings.topic)
+            commit = commits.get(receipt.partition)
+            if commit is not None and commit.offset > receipt.offset:
+                return
+            if clock.now() >= until:
+                break
+            await clock.sleep(_LOOK_EVERY_S)
+    msg = (
+        f"the erasure is in the log (partition {receipt.partition}, offset {receipt.offset}), and"
+        f" the pipeline has not reached it within {timeout_s:g} s. It will be carried out; see"
+        " `ugc status`, then `ugc forget USER --check`"
+    )
+    raise NotYetError(msg)
+
+
+async def scrub_dead_letters(settings: LogSection, user_id: UUID) -> int:
+    """Take the user's lines out of the dead letters; return how many there were."""
+    async with open_log_scrubber(settings) as scrubber:
+        if scrubber is None:
+            return 0
+        return await scrubber.scrub(settings.dlq_topic, names(user_id))
+
+
+async def prove(settings: Settings, user_id: UUID, *, clock: Clock) -> Proof:
+    """Count what is left of the user, everywhere."""
+    erasures, rows = await _in_warehouse(settings.warehouse, user_id)
+    now = datetime.fromtimestamp(clock.wall_ms() / 1000, UTC)
+    return Proof(
+        user_id=user_id,
+        erasures=erasures,
+        rows=rows,
+        dead_letters=await _dead_letters(settings.log, user_id),
+        log_copies_until=now + timedelta(hours=settings.log.retention_hours),
+    )
+
+
+def names(user_id: UUID) -> Callable[[bytes], bool]:
+    """Return what says whether a line names the user, in whatever form and letter case."""
+    forms = (str(user_id).encode(), user_id.hex.encode())
+
+    def found(line: bytes) -> bool:
+        lower = line.lower()
+        return any(form in lower for form in forms)
+
+    return found
+
+
+async def _in_warehouse(
+    settings: WarehouseSection, user_id: UUID
+) -> tuple[list[dict[str, object]], dict[str, int]]:
+    who = {"user": user_id}
+    async with open_warehouse(settings) as warehouse:
+        answer = await warehouse.read(
+            "SELECT requested_at, erased_at > toDateTime64(0, 3, 'UTC') AS done,"
+            " partition, offset FROM erasures FINAL WHERE user_id = {user:UUID}"
+            " ORDER BY partition, offset",
+            who,
+        )
+        erasures = [dict(zip(answer.names, row, strict=True)) for row in answer.rows]
+        counts = await asyncio.gather(
+            *(
+                warehouse.read(f"SELECT count() FROM {table} WHERE user_id = {{user:UUID}}", who)  # noqa: S608 - a table of ours
+                for table in TABLES
+            )
+        )
+    found = (msgspec.convert(count.rows[0][0], int) for count in counts)
+    return erasures, dict(zip(TABLES, found, strict=True))
+
+
+async def _dead_letters(settings: LogSection, user_id: UUID) -> int:
+    """Count the dead letters that name the user."""
+    named, count = names(user_id), 0
+    async with open_log_admin(settings) as admin, open_log_scanner(settings) as scanner:
+        for partition, ends in (await admin.watermarks(settings.dlq_topic)).items():
+            at = ends.low
+            while records := await scanner.scan(
+                settings.dlq_topic, partition, at, ends.high, max_records=_SCAN_RECORDS
+            ):
+                at = records[-1].offset + 1
+                count += sum(named(line) for r in records for line in split_lines(r.value))
+    return count
