@@ -1,38 +1,20 @@
 """Topics of the SQLite log."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import apsw
 
-from ugc_core.adapters.sqlite_file import SqliteFile, ends, offset_of, record_id
+from ugc_core.adapters.sqlite_file import ends, offset_of, record_id
 from ugc_core.adapters.sqlite_log_reader import read_commits
+from ugc_core.adapters.sqlite_role import SqliteRole
 from ugc_core.log import Commit, LogAdmin, Topic, TopicChange, Watermarks
 from ugc_core.log_rules import plan_topics
-from ugc_core.settings import LogSection
 
 
-class SqliteLogAdmin:
+class SqliteLogAdmin(SqliteRole):
     """Looks after the topics of one file."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        """Use `open`; this only wires."""
-        self._file = file
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, path: Path, settings: LogSection) -> AsyncIterator[Self]:
-        """Open the file, making it if need be.
-
-        Raises:
-            LogDamagedError: The file is corrupt.
-            LogUnavailableError: It cannot be opened.
-        """
-        async with SqliteFile.open(path, timeout_s=settings.call_timeout_s) as file:
-            yield cls(file)
 
     async def plan(self, topics: Sequence[Topic]) -> Sequence[TopicChange]:
         """Compare."""

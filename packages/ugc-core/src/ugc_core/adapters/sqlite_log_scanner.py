@@ -1,40 +1,22 @@
 """Reads any part of the SQLite log again; a lock or a consumer group is not needed."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import apsw
 
-from ugc_core.adapters.sqlite_file import SqliteFile, ends, find_topic
+from ugc_core.adapters.sqlite_file import ends, find_topic
 from ugc_core.adapters.sqlite_records import read_records
+from ugc_core.adapters.sqlite_role import SqliteRole
 from ugc_core.log import LogScanner, Record, Watermarks
 from ugc_core.log_rules import check_range
-from ugc_core.settings import LogSection
 
 _MAX_SCAN_BYTES = 8_388_608
 
 
-class SqliteLogScanner:
+class SqliteLogScanner(SqliteRole):
     """Ranges of one file's topics."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        """Use `open`; this only wires."""
-        self._file = file
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, path: Path, settings: LogSection) -> AsyncIterator[Self]:
-        """Open the file.
-
-        Raises:
-            LogDamagedError: The file is corrupt.
-            LogUnavailableError: It cannot be opened.
-        """
-        async with SqliteFile.open(path, timeout_s=settings.call_timeout_s) as file:
-            yield cls(file)
 
     async def scan(
         self, topic: str, partition: int, start: int, end: int, *, max_records: int

@@ -1,40 +1,22 @@
 """Takes lines out of the SQLite log, and their bytes out of the file."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import apsw
 
-from ugc_core.adapters.sqlite_file import SqliteFile, find_topic, record_id, rows
+from ugc_core.adapters.sqlite_file import find_topic, record_id, rows
+from ugc_core.adapters.sqlite_role import SqliteRole
 from ugc_core.log import LogScrubber
 from ugc_core.log_rules import without
-from ugc_core.settings import LogSection
 
 _STEP = 500
 """Records of one transaction, so that appends never wait long for it."""
 
 
-class SqliteLogScrubber:
+class SqliteLogScrubber(SqliteRole):
     """Lines of one file's topics."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        """Use `open`; this only wires."""
-        self._file = file
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, path: Path, settings: LogSection) -> AsyncIterator[Self]:
-        """Open the file.
-
-        Raises:
-            LogDamagedError: The file is corrupt.
-            LogUnavailableError: It cannot be opened.
-        """
-        async with SqliteFile.open(path, timeout_s=settings.call_timeout_s) as file:
-            yield cls(file)
 
     async def scrub(self, topic: str, unwanted: Callable[[bytes], bool]) -> int:
         """Take lines out; a record that has none left goes with them."""
