@@ -1,5 +1,6 @@
 """Settings come from mappings and files that a test makes: no test touches the environment."""
 
+import inspect
 from contextlib import chdir
 from pathlib import Path
 
@@ -105,12 +106,12 @@ def test_every_setting_has_a_variable_that_sets_it(config, tmp_path):
 
 
 def test_every_section_is_described_setting_by_setting():
-    described = Settings.__doc__ or ""
+    described = inspect.getdoc(Settings) or ""
     for name in Settings.__struct_fields__:
-        assert f"        {name}: " in described
+        assert f"    {name}: " in described
         section = getattr(Settings(), name)
         for field in getattr(section, "__struct_fields__", ()):
-            assert f"        {field}: " in (type(section).__doc__ or ""), f"{name}.{field}"
+            assert f"    {field}: " in (inspect.getdoc(type(section)) or ""), f"{name}.{field}"
 
 
 # --- names

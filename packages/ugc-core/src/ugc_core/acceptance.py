@@ -16,6 +16,7 @@ from ugc_core.events import (
     Report,
     to_ms,
 )
+from ugc_core.nesting import deeper_than
 from ugc_core.uuid7 import make_uuid7, uuid7_time_ms
 
 NIL = UUID(int=0)
@@ -26,9 +27,9 @@ _HOUR_MS = 3_600_000
 _MAX_VIEWED_MS = 9_000_000_000_000
 """What an event's `viewed_at` can hold: a year or a UUID may say more."""
 _MAX_EXTRA_DEPTH = 64
+_MAX_DEPTH = 128
 """Far below where a JSON reader runs out of stack: whoever reads the line has less of it."""
 _LINE_BREAK = re.compile(rb"[\r\n]")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<field>[^`]+)`$")
 _report_decoder = msgspec.json.Decoder(Report)
@@ -65,12 +66,12 @@ def parse_report(body: bytes | Raw) -> Report:
         MalformedReportError: Not JSON.
         ReportRefusedError: Not an object, or a field is missing or breaks its own bounds.
     """
+    if deeper_than(_MAX_DEPTH, bytes(body)):
+        raise MalformedReportError("", f"the JSON is nested too deeply: more than {_MAX_DEPTH}")
     try:
         return _report_decoder.decode(body)
     except msgspec.ValidationError as error:
         raise refusal(error) from error
-    except RecursionError as error:
-        raise MalformedReportError("", "the JSON is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedReportError("", f"not valid JSON: {error}") from error
 
@@ -226,7 +227,7 @@ def _extra(extra: Raw | UnsetType) -> Raw | UnsetType:
         raise ReportRefusedError("extra", "must be a JSON object")
     if len(text) > MAX_EXTRA_BYTES:
         raise ReportRefusedError("extra", f"must be at most {MAX_EXTRA_BYTES} bytes")
-    if _too_deep(text):
+    if deeper_than(_MAX_EXTRA_DEPTH, text):
         raise ReportRefusedError("extra", f"must be nested at most {_MAX_EXTRA_DEPTH} deep")
     try:
         text.decode()
@@ -234,14 +235,3 @@ def _extra(extra: Raw | UnsetType) -> Raw | UnsetType:
         raise ReportRefusedError("extra", "is not valid UTF-8") from error
     # A log line is one line: layout between the tokens goes, the tokens stay as they are.
     return Raw(msgspec.json.format(text, indent=-1) if _LINE_BREAK.search(text) else text)
-
-
-def _too_deep(text: bytes) -> bool:
-    if text.count(b"{") + text.count(b"[") <= _MAX_EXTRA_DEPTH:
-        return False
-    depth = 0
-    for byte in _STRING.sub(b"", text):
-        depth += (byte in b"{[") - (byte in b"}]")
-        if depth > _MAX_EXTRA_DEPTH:
-            return True
-    return False
