@@ -49,7 +49,7 @@ class Report(Struct, frozen=True, kw_only=True, omit_defaults=True):
         seq: The report's number within its session, from 0.
         kind: Why it was sent: start, heartbeat, pause, seek, end, or a newer word.
         device: web, tv, ios, …
-        extra: A JSON object of at most 2 KB, kept verbatim.
+        extra: A JSON object of at most 2 KB, nested at most 64 deep, kept verbatim.
     """
 
     progress: Seconds
