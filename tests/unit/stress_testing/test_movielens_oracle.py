@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 from datasets.movielens import differences, expected
-from datasets.viewing_starts import DAYS, Start, viewing_starts
+from datasets.ratings import DAYS
+from datasets.viewing_starts import Start, viewing_starts
 
 FILM, OTHER_FILM = UUID(int=1), UUID(int=2)
 UNTIL_MS = 1_790_000_000_000

@@ -4,7 +4,6 @@ A record's `schema_version` header says how to read its lines; without one they 
 version 0, which had no headers. Both stay readable for ever (tests hold golden records).
 """
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,14 +16,13 @@ from msgspec import UNSET, Meta, Struct
 from ugc_core.errors import MalformedLineError
 from ugc_core.events import MAX_EXTRA_BYTES, MAX_STRETCH_S, MAX_TOTAL_S, EpochMs, Event
 from ugc_core.log import Headers
+from ugc_core.uuid8 import make_uuid8
 
 SCHEMA_VERSION = 1
 SCHEMA_HEADER = "schema_version"
 EVENT_HEADERS: Headers = ((SCHEMA_HEADER, str(SCHEMA_VERSION).encode()),)
 _MAX_EVENT_MS = 9_000_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_VERSION_8 = 0x8
-_VARIANT = 0b10
 
 RECORD_TYPE_HEADER = "record_type"
 _ERASURE = b"erasure"
@@ -196,11 +194,8 @@ def _upgrade(record: LegacyRecord) -> Event:
     created = created.replace(tzinfo=UTC) if created.tzinfo is None else created
     at_ms = (created - _EPOCH) // timedelta(milliseconds=1)
     text = f"{record.film_id}|{record.user_id}|{record.progress}|{record.total}|{at_ms}"
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
-    number = number & ~(0xF << 76) | _VERSION_8 << 76
-    number = number & ~(0b11 << 62) | _VARIANT << 62
     return Event(
-        event_id=UUID(int=number),
+        event_id=make_uuid8(text.encode()),
         film_id=record.film_id,
         user_id=record.user_id,
         progress=min(record.progress, record.total),

@@ -1,4 +1,5 @@
--- The retention curve of one film: a row for each bucket in which anything happened.
+-- The retention curve of one film: a row for each bucket in which anything happened. The ledger is
+-- read once: every viewer, and every play of the viewer, names the buckets that it touches.
 WITH
     plays AS
     (
@@ -17,26 +18,28 @@ WITH
     ),
     viewers AS
     (
-        SELECT groupBitmapMergeState(watched) AS watched
+        SELECT
+            groupArrayArray(arrayDistinct(arrayMap(s -> intDiv(s, {bucket_s:UInt32}), bitmapToArray(watched)))) AS touched,
+            groupArray(intDiv(bitmapMin(watched), {bucket_s:UInt32})) AS first,
+            groupArray(intDiv(bitmapMax(watched), {bucket_s:UInt32})) AS last
         FROM plays
         GROUP BY user_id, profile_id
     )
-SELECT bucket, sum(viewers) AS viewers, sum(plays) AS plays, sum(starts) AS starts, sum(stops) AS stops
+SELECT
+    toUInt32(named.1) AS bucket,
+    sum(named.2) AS viewers,
+    sum(named.3) AS plays,
+    sum(named.4) AS starts,
+    sum(named.5) AS stops
 FROM
 (
-    SELECT
-        arrayJoin(arrayDistinct(arrayMap(s -> intDiv(s, {bucket_s:UInt32}), bitmapToArray(watched)))) AS bucket,
-        1 AS viewers, 0 AS plays, 0 AS starts, 0 AS stops
+    SELECT arrayJoin(arrayConcat(
+        arrayMap(b -> (b, 1, 0, 0, 0), arrayDistinct(touched)),
+        arrayMap(b -> (b, 0, 1, 0, 0), touched),
+        arrayMap(b -> (b, 0, 0, 1, 0), first),
+        arrayMap(b -> (b, 0, 0, 0, 1), last)
+    )) AS named
     FROM viewers
-    UNION ALL
-    SELECT
-        arrayJoin(arrayDistinct(arrayMap(s -> intDiv(s, {bucket_s:UInt32}), bitmapToArray(watched)))) AS bucket,
-        0, 1, 0, 0
-    FROM plays
-    UNION ALL
-    SELECT intDiv(bitmapMin(watched), {bucket_s:UInt32}) AS bucket, 0, 0, 1, 0 FROM plays
-    UNION ALL
-    SELECT intDiv(bitmapMax(watched), {bucket_s:UInt32}) AS bucket, 0, 0, 0, 1 FROM plays
 )
 GROUP BY bucket
 ORDER BY bucket
