@@ -8,7 +8,25 @@ from typer.testing import CliRunner
 
 from ugc_cli.app import app
 
-COMMANDS = ["up", "init", "status", "query", "token", "forget", "api", "etl", "config show"]
+COMMANDS = [
+    "up",
+    "init",
+    "status",
+    "query",
+    "token",
+    "verify",
+    "trace",
+    "forget",
+    "dlq ls",
+    "dlq show",
+    "dlq redrive",
+    "dlq drop",
+    "replay log",
+    "replay file",
+    "api",
+    "etl",
+    "config show",
+]
 runner = CliRunner()
 
 

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from ugc_cli import console
-from ugc_cli.commands import config, forget, init, query, services, status, token, up
+from ugc_cli.commands import (
+    config,
+    dlq,
+    forget,
+    init,
+    query,
+    replay,
+    services,
+    status,
+    token,
+    trace,
+    up,
+    verify,
+)
 from ugc_cli.options import NO_VALUE
 from ugc_cli.supervisor import ChildFailedError
 from ugc_core.errors import UgcError
@@ -28,9 +41,13 @@ app.command()(init.init)
 app.command()(status.status)
 app.command()(query.query)
 app.command()(token.token)
+app.command()(verify.verify)
+app.command()(trace.trace)
 app.command()(forget.forget)
 app.command()(services.api)
 app.command()(services.etl)
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(replay.app, name="replay")
 app.add_typer(config.app, name="config")
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ugc_cli.letters import open_box
 from ugc_cli.probes import http_ok
 from ugc_core.bootstrap import open_log_admin, open_warehouse
 from ugc_core.errors import UgcError
@@ -15,7 +16,7 @@ _FACTS = """
     SELECT version() AS version,
         (SELECT count() FROM views) AS reports,
         (SELECT max(stored_at) FROM views_raw) AS last_stored,
-        (SELECT sum(lines) FROM ingested FINAL) AS lines
+        (SELECT sum(lines) FROM ingested FINAL WHERE topic = {topic:String}) AS lines
 """
 
 
@@ -60,12 +61,13 @@ async def _log(settings: Settings) -> Part:
     section = settings.log
     async with open_log_admin(section) as admin:
         views = await admin.watermarks(section.topic)
-        letters = await admin.watermarks(section.dlq_topic)
+    async with open_box(section) as box:
+        letters = await box.known()
     facts: dict[str, object] = {
         "topic": section.topic,
         "partitions": len(views),
         "records": sum(ends.high - ends.low for ends in views.values()),
-        "dead_letters": sum(ends.high - ends.low for ends in letters.values()),
+        "dead_letters": letters.open,
     }
     return Part(name="log", state="ok" if views else "down", facts=facts)
 
@@ -89,7 +91,7 @@ async def _pipeline(settings: Settings) -> Part:
 
 async def _warehouse(settings: Settings) -> Part:
     async with open_warehouse(settings.warehouse) as warehouse:
-        answer = await warehouse.read(_FACTS)
+        answer = await warehouse.read(_FACTS, {"topic": settings.log.topic})
     facts = dict(zip(answer.names, answer.rows[0], strict=True))
     if not facts["reports"]:
         facts["last_stored"] = None

@@ -59,6 +59,7 @@ def _decode_record(
     lines = split_lines(record.value)
     decoded.lines += len(lines)
     before = len(events)
+    version = _version_text(record)
     for number, (line, found) in enumerate(
         zip(lines, decode_lines(record.value, record.headers), strict=True)
     ):
@@ -66,7 +67,7 @@ def _decode_record(
             decoded.dead.append(_dead(topic, record, number, line, found.reason))
         else:
             events.append(found)
-            sources.append(Source(record.offset, number, line))
+            sources.append(Source(record.offset, number, line, version))
     return len(events) > before
 
 
@@ -80,7 +81,7 @@ def refused_letters(topic: str, rows: Rows, reason: str) -> Sequence[DeadLetter]
             line=source.line,
             reason=reason,
             payload=source.payload,
-            schema_version="1",
+            schema_version=source.schema_version,
         )
         for source in rows.sources
     ]
@@ -95,7 +96,6 @@ def unreadable_letters(topic: str, record: Record, reason: str) -> list[DeadLett
 
 
 def _dead(topic: str, record: Record, number: int, line: bytes, reason: str) -> DeadLetter:
-    version = dict(record.headers).get(SCHEMA_HEADER, b"")
     return DeadLetter(
         topic=topic,
         partition=record.partition,
@@ -103,5 +103,10 @@ def _dead(topic: str, record: Record, number: int, line: bytes, reason: str) -> 
         line=number,
         reason=reason,
         payload=line,
-        schema_version=version[:20].decode("ascii", "replace"),
+        schema_version=_version_text(record),
     )
+
+
+def _version_text(record: Record) -> str:
+    version = dict(record.headers).get(SCHEMA_HEADER, b"")
+    return version[:20].decode("ascii", "replace")

@@ -8,16 +8,16 @@ import structlog
 from msgspec.structs import replace
 
 from ugc_core.codec import Erasure, decode_erasures
-from ugc_core.errors import MalformedLineError, PoisonedLogError, RowsRefusedError
+from ugc_core.errors import MalformedLineError, PoisonedLogError
 from ugc_core.log import LogCommitter
 from ugc_etl.batches import Batch
-from ugc_etl.decoding import Decoded, decode, refused_letters, unreadable_letters
-from ugc_etl.erasures import ErasedUser, ErasedUsers
+from ugc_etl.decoding import Decoded, decode, unreadable_letters
+from ugc_etl.erasures import ErasedUser, ErasedUsers, without_erased
+from ugc_etl.insertion import Insertion
 from ugc_etl.intents import with_intent
 from ugc_etl.metrics import EtlMetrics
 from ugc_etl.ports import DeadLetter, DeadLetters, LedgerEntry, Range, ViewsStore
 from ugc_etl.retry import Retry
-from ugc_etl.rows import Rows
 
 _log = structlog.get_logger()
 
@@ -82,10 +82,8 @@ class Delivery:
         decoded = self._decode(batch)
         content_hash = batch.content_hash()
         token = batch.token(content_hash)
-        rows = self._not_erased(decoded.rows)
-        dead = [*decoded.dead]
-        for number, part in enumerate(rows.spans()):
-            dead += await self._insert(batch.topic, part, f"{token}:{number}")
+        rows = without_erased(decoded.rows, self._known)
+        dead = [*decoded.dead, *await self._insertion.insert(batch.topic, rows, token)]
         if dead:
             await self._bury(dead)
         self._streak = decoded.streak
@@ -124,22 +122,18 @@ class Delivery:
         )
 
     @property
+    def _insertion(self) -> Insertion:
+        return Insertion(
+            store=self.store,
+            retry=self.retry,
+            tokens=self.insert_tokens,
+            timer=self.metrics.insert_seconds.time,
+        )
+
+    @property
     def _known(self) -> ErasedUsers:
         """The erasures so far; they are read before the first batch."""
         return self._erased if self._erased is not None else ErasedUsers()
-
-    def _not_erased(self, rows: Rows) -> Rows:
-        """Drop the reports of users that are to be forgotten."""
-        known = self._known
-        if not known:
-            return rows
-        pairs = zip(rows.events, rows.sources, strict=True)
-        return rows.only(
-            [
-                not known.hides(event, partition=rows.partition, offset=source.offset)
-                for event, source in pairs
-            ]
-        )
 
     async def _commit(self, partition: int, offset: int, span: Range | None) -> None:
         commits = {partition: with_intent(offset, span)}
@@ -158,27 +152,6 @@ class Delivery:
             )
             raise PoisonedLogError(msg)
         return decoded
-
-    async def _insert(self, topic: str, rows: Rows, token: str) -> Sequence[DeadLetter]:
-        """Insert rows; halve those that are refused until the bad ones stand alone.
-
-        Each part has a token of its own, made from the whole's, so that a repeat after a
-        crash splits in the same way.
-        """
-        if not rows:
-            return []
-        try:
-            with self.metrics.insert_seconds.time():
-                insert = partial(self.store.insert, rows, token=token if self.insert_tokens else "")
-                await self.retry.until_done("insert", insert)
-        except RowsRefusedError as error:
-            if len(rows) == 1:
-                return refused_letters(topic, rows, str(error))
-            middle = len(rows) // 2
-            left = await self._insert(topic, rows.slice(0, middle), f"{token}l")
-            right = await self._insert(topic, rows.slice(middle, len(rows)), f"{token}r")
-            return [*left, *right]
-        return []
 
     async def _bury(self, dead: Sequence[DeadLetter]) -> None:
         put = partial(self.dead_letters.put, dead)

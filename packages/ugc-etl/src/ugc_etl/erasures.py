@@ -1,6 +1,6 @@
 """Users to forget: whose reports are dropped, wherever they come from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ugc_core.events import Event
 from ugc_core.warehouse import Warehouse
+from ugc_etl.rows import Rows
 
 _READ = """
     SELECT user_id, partition, offset, toUnixTimestamp64Milli(requested_at) AS requested_ms,
@@ -47,6 +48,11 @@ class ErasedUsers:
         """Say whether there is any."""
         return bool(self._by_user)
 
+    def __iter__(self) -> Iterator[ErasedUser]:
+        """Yield each erasure."""
+        for erasures in self._by_user.values():
+            yield from erasures
+
     def add(self, erasure: ErasedUser) -> None:
         """Take one more."""
         self._by_user.setdefault(erasure.user_id, []).append(erasure)
@@ -78,3 +84,16 @@ async def read_erased(warehouse: Warehouse) -> ErasedUsers:
     answer = await warehouse.read(_READ)
     rows = (dict(zip(answer.names, row, strict=True)) for row in answer.rows)
     return ErasedUsers(msgspec.convert(row, ErasedUser, strict=False) for row in rows)
+
+
+def without_erased(rows: Rows, known: ErasedUsers) -> Rows:
+    """Drop the reports of users that are to be forgotten."""
+    if not known:
+        return rows
+    pairs = zip(rows.events, rows.sources, strict=True)
+    return rows.only(
+        [
+            not known.hides(event, partition=rows.partition, offset=source.offset)
+            for event, source in pairs
+        ]
+    )

@@ -19,11 +19,12 @@ _MONTHS_MS = 48 * 28 * 86_400_000
 
 
 class Source(NamedTuple):
-    """Where an event's line lies in the log."""
+    """Where an event's line lies in the log, and the version that its record names."""
 
     offset: int
     line: int
     payload: bytes
+    schema_version: str = "1"
 
 
 class Rows:

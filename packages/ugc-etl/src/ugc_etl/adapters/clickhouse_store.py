@@ -10,6 +10,10 @@ from ugc_etl.erasures import ErasedUser, ErasedUsers, read_erased
 from ugc_etl.ports import LedgerEntry, ViewsStore
 from ugc_etl.rows import Rows
 
+UNHIDDEN: Settings = {"deduplicate_insert": "disable", "insert_deduplicate": 0}
+"""For what is single by its keys. What ClickHouse remembers of a block, with or without a token,
+outlives its rows: hidden as a repeat, a note or a report that was deleted would never come back.
+Since 26.2 the first setting alone counts, before it the second."""
 _TABLES_WITH_USERS = ("views_raw", "playback", "resume_points")
 
 
@@ -28,7 +32,7 @@ class ClickHouseStore:
 
     async def insert(self, rows: Rows, *, token: str) -> None:
         """Insert all rows as one block under the token."""
-        settings: Settings = {"insert_deduplicate": 0}
+        settings = UNHIDDEN
         if token:
             settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
         await self._warehouse.insert(f"views_raw{self._local}", rows.columns(), settings=settings)
@@ -47,7 +51,7 @@ class ClickHouseStore:
             "erased": [entry.erased],
             "content_hash": [entry.content_hash],
         }
-        await self._warehouse.insert(f"ingested{self._local}", columns, settings={})
+        await self._warehouse.insert(f"ingested{self._local}", columns, settings=UNHIDDEN)
 
     async def erase(self, erasure: ErasedUser) -> None:
         """Note it, delete the user from each table, note that it is done.
@@ -78,7 +82,7 @@ class ClickHouseStore:
             "requested_at": [erasure.requested_ms],
             "erased_at": [erased_ms],
         }
-        await self._warehouse.insert(f"erasures{self._local}", columns, settings={})
+        await self._warehouse.insert(f"erasures{self._local}", columns, settings=UNHIDDEN)
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port
