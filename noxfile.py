@@ -62,6 +62,12 @@ def movielens(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Every fault one machine can have, against real processes; `-- --long` for hours of it."""
+    measure(session, "chaos", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks; writes stress-testing/results."""
     for script in sorted((ROOT / "stress-testing" / "bench").glob("[a-z]*.py")):
