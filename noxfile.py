@@ -57,7 +57,10 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def movielens(session: nox.Session) -> None:
-    """100,004 real viewing starts through a running system, compared with plain Python."""
+    """100,004 real viewing starts through a running system, compared with plain Python.
+
+    `-- --sessions`: whole sittings, a million reports, while the system is killed.
+    """
     measure(session, "datasets.movielens", *session.posargs)
 
 

@@ -30,7 +30,9 @@ and after each fault. **Lost** is accepted and not stored, **phantom** is stored
 playback ledger, resume point, audience number, pipeline ledger or dead letter that is not as plain
 Python computes it from the senders' journal, and whatever a row expects besides. Half of the runs
 of the rows that concern the pipeline insert without deduplication tokens
-([chaos.json](chaos.json): `no tokens`)."""
+([chaos.json](chaos.json): `no tokens`). **In earlier tries** counts runs that differed and were
+played again; what they found is kept there. **Memory held** counts the runs in which API and
+pipeline were held to 10 % between the middle fault and the end; the others were not held to it."""
 
 
 def planned(options: argparse.Namespace) -> Iterator[tuple[Row, int, bool]]:

@@ -1,5 +1,6 @@
 """Looks at a running system from outside: its memory, its own verification, its promises."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -62,8 +63,10 @@ def grown(before: Memory, after: Memory) -> list[Difference]:
     ]
 
 
-def both(before: Memory, after: Memory) -> dict[str, list[float]]:
-    """Return the two figures of each process that has lived from one to the other."""
+def both(samples: Sequence[Memory]) -> dict[str, list[float]]:
+    """Return the figures, in order, of each process that has lived through all of them."""
     return {
-        name: [mib, after[name, pid]] for (name, pid), mib in before.items() if (name, pid) in after
+        name: [sample[name, pid] for sample in samples]
+        for name, pid in samples[0]
+        if all((name, pid) in sample for sample in samples)
     }

@@ -12,7 +12,7 @@ from chaos.trial import Verdict
 _KEPT = 20
 _HEAD = (
     "| # | fault | runs | reports | accepted | outcome unknown, sent again | lost | phantom |"
-    " doubled | other differences | slowest recovery |"
+    " doubled | other differences | in earlier tries | slowest recovery | memory held |"
 )
 _NAMED = ("lost", "phantom", "doubled")
 
@@ -45,6 +45,8 @@ class Report:
 
     def add(self, name: str, verdict: Verdict, *, took_s: float) -> None:
         """Note what came out of a run."""
+        last = self.runs.get(name)
+        earlier = [*last.get("earlier", []), last["first"]] if last and last["differences"] else []
         kinds: dict[str, int] = {}
         for difference in verdict.differences:
             kinds[difference.kind] = kinds.get(difference.kind, 0) + 1
@@ -54,6 +56,7 @@ class Report:
             "kinds": kinds,
             "first": [f"{kind}: {what}"[:400] for kind, what in verdict.differences[:_KEPT]],
             "figures": verdict.figures,
+            "earlier": earlier,  # a run that is played again does not hide what it found before
         }
 
     def table(self, rows: Sequence[Row]) -> str:
@@ -70,14 +73,17 @@ class Report:
         played = [self.runs[name] for name in names if name in self.runs]
         start = f"| {row.name} | {row.fault} | {len(played)} of {len(names)} |"
         if not played:
-            return f"{start} not run | | | | | | | |"
+            return f"{start} not run | | | | | | | | | |"
         kinds = [run["kinds"] for run in played]
         named = [sum(found.get(kind, 0) for found in kinds) for kind in _NAMED]
         other = sum(run["differences"] for run in played) - sum(named)
         slowest = [run["figures"].get("recovered_s") for run in played]
         took = max((one for one in slowest if one is not None), default=None)
         counts = [_sum(played, key) for key in ("reports", "accepted", "unknown_then_repeated")]
-        cells = [*counts, *map(str, named), str(other), "" if took is None else f"{took} s"]
+        tries = sum(len(run.get("earlier", [])) for run in played)
+        measured = sum("resident_mib" in run["figures"] for run in played)
+        cells = [*counts, *map(str, named), str(other), str(tries)]
+        cells += ["" if took is None else f"{took} s", f"{measured} runs"]
         return f"{start} {' | '.join(cells)} |"
 
 

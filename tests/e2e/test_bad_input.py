@@ -179,7 +179,7 @@ def test_a_film_that_is_none_is_refused(up: Up, film):
         (400, b'{"progress": Infinity, "total": 5400}'),
         (422, b'{"progress": 1e999, "total": 5400}'),
         (400, b'{"progress": 120, "total": 5400, "x": ' + b"[" * 7000 + b"]" * 7000 + b"}"),
-        (422, b"[" * 16_000),
+        (400, b"[" * 16_000),
         (400, b'{"progress": 120, "total": 5400, "device": "\xff"}'),
         (400, b"\x00" * 100),
         (422, b"null"),
@@ -323,7 +323,7 @@ def test_a_report_at_the_edge_of_what_is_allowed_is_taken(client, changes):
 def test_a_line_of_ndjson_that_is_broken_costs_no_other(up: Up):
     user = uuid4()
     good = json.dumps(GOOD | {"film_id": FILM})
-    lines = [good, "{", good, '{"progress": NaN}', "[" * 5000, "\udcff", "", good]
+    lines = [good, "{", good, "[]", "[" * 5000, "\udcff", "", good]
     body = "\n".join(lines).encode("utf-8", "surrogateescape")
     with up.client(user) as client:
         answer = client.post(MANY, content=body, headers={"Content-Type": "application/x-ndjson"})

@@ -58,7 +58,6 @@ async def test_a_replay_twice_changes_no_number_and_no_commit(system: System):
     )
     assert await system.commits() == commits
     await system.assert_exact()
-    await system.assert_verified()
 
 
 async def test_a_replay_brings_back_rows_that_the_pipelines_tokens_would_hide(system: System):
@@ -90,7 +89,7 @@ async def test_a_dry_run_counts_exactly_and_changes_nothing(system: System):
 async def test_a_replay_during_live_traffic_leaves_the_group_alone(system: System):
     await system.accept(20)
     async with system.pipeline():
-        for _ in range(3):
+        for _ in range(2):
             await system.accept(10)
             await system.replay(ALL)
         await system.caught_up()

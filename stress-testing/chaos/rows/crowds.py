@@ -41,7 +41,7 @@ async def crowd(stage: Stage) -> Verdict:
                 await _wave(run, parts, salt=2)
             after = memory_mib(parts)
             await run.share()
-        run.facts["resident_mib_between_waves"] = both(before, after)
+        run.facts["resident_mib_between_waves"] = both([before, after])
         run.wrong += grown(before, after)
         others = run.traffic.statuses.keys() - _UNDER_LOAD
         run.expect(that=not others, what=f"other players were answered {others}")

@@ -54,7 +54,10 @@ def test_the_table_counts_what_differs_by_its_kind():
 
     line = report.table([ROW]).splitlines()[-1]
 
-    assert line == "| 8 | API killed | 2 of 4 | 2,000 | 1,980 | 14 | 2 | 0 | 0 | 1 | 2.5 s |"
+    assert (
+        line
+        == "| 8 | API killed | 2 of 4 | 2,000 | 1,980 | 14 | 2 | 0 | 0 | 1 | 0 | 2.5 s | 0 runs |"
+    )
 
 
 def test_a_row_that_was_not_played_says_so():
@@ -62,3 +65,13 @@ def test_a_row_that_was_not_played_says_so():
 
     assert "| 0 of 4 | not run |" in line
     assert head.count("|") == rule.count("|") == line.count("|")
+
+
+def test_a_run_that_is_played_again_does_not_hide_what_it_found_before():
+    report, name = Report(), run_name(ROW, 1, tokens=True)
+    report.add(name, Verdict(figures=FIGURES, differences=[Difference("lost", "x")]), took_s=1)
+    report.add(name, Verdict(figures=FIGURES, differences=[]), took_s=1)
+
+    assert report.done(name)
+    assert report.runs[name]["earlier"] == [["lost: x"]]
+    assert "| 0 | 0 | 0 | 0 | 1 | 0.5 s |" in report.table([ROW])
