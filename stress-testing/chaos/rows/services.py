@@ -14,7 +14,9 @@ from chaos.judge import Difference
 from chaos.programs import LateError, until
 from chaos.systems import Up, log_path, running_up, up_program
 from chaos.trial import Stage, Trial, Verdict, trial
+from ugc_core.bootstrap import open_warehouse
 
+_INSERTS = "SELECT 1 FROM system.processes WHERE query LIKE 'INSERT INTO %views_raw%' LIMIT 1"
 _IN_USE = 5
 _AGAIN_S = 20.0
 _BURST = 40
@@ -74,7 +76,10 @@ async def warehouse_killed(stage: Stage) -> Verdict:
             for _ in range(kills):
                 await run.share(of=kills + 2)
                 async with run.fault():
-                    await _replaced(run, up, "chdb_server", lambda child: child.kill())
+                    child = up.services()["chdb_server"]
+                    striking = strike_at_insert(up, child.kill)
+                    await asyncio.gather(striking, run.traffic.burst(_BURST))
+                    await _another(up, "chdb_server", child, within_s=_AGAIN_S)
             await run.share(of=kills + 2)
             async with run.fault():
                 await _hang(stage, up, run)
@@ -125,6 +130,14 @@ async def second_up(stage: Stage) -> Verdict:
                 await up.program.start()
             await run.share()
         return await run.verdict()
+
+
+async def strike_at_insert(up: Up, act: Callable[[], None]) -> None:
+    """Act while the warehouse is at work on an insert of reports."""
+    async with open_warehouse(up.settings.warehouse) as warehouse, asyncio.timeout(_AGAIN_S):
+        while not (await warehouse.read(_INSERTS)).rows:
+            pass  # an insert is over in milliseconds: ask without a pause
+        act()
 
 
 def strike_at_append(log: Path, act: Callable[[], None]) -> None:
