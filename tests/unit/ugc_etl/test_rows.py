@@ -9,8 +9,9 @@ from msgspec import Raw
 
 from tests.unit.ugc_etl.builders import NOW_MS, batch, event, line, record, rows
 from ugc_core.codec import encode_event
+from ugc_core.events import NIL
 from ugc_etl.decoding import decode
-from ugc_etl.rows import NIL, Rows, Source, version
+from ugc_etl.rows import Rows, Source, version
 
 MOST_MS = 9_000_000_000_000
 """The latest time that an event may have."""

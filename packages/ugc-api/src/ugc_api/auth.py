@@ -15,6 +15,7 @@ from ugc_api.problems import ProblemError
 from ugc_core.acceptance import Viewer
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
+from ugc_core.events import NIL
 from ugc_core.settings import AuthSection
 
 MIN_SECRET_BYTES = 32
@@ -22,7 +23,6 @@ MIN_SECRET_BYTES = 32
 _ALGORITHMS = ["HS256"]
 _MAX_TOKEN_CHARS = 8192
 _TYPES = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
-_NIL = UUID(int=0)
 _REMEMBERED = 10_000
 
 
@@ -190,7 +190,7 @@ def _check_header(header: dict[str, object]) -> None:
 
 def _check_claims(claims: Claims, rules: AuthSection, now: float) -> None:
     """Compare with the clock, and with what the settings ask for."""
-    if _NIL in {claims.sub, claims.profile_id}:
+    if NIL in {claims.sub, claims.profile_id}:
         _refuse("the token names the nil UUID")
     if claims.exp <= now - rules.leeway_s:
         _refuse("the token has expired")

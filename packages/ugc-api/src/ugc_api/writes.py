@@ -13,10 +13,10 @@ from ugc_api.auth import bearer
 from ugc_api.openapi import BATCH_OPERATION, REPORT_OPERATION
 from ugc_api.problems import ProblemError, refuse_parameter
 from ugc_api.services import Services
+from ugc_core.events import NIL
 
 ONE_PATH = "/api/v1/progresses/films/{film_id}/"
 MANY_PATH = "/api/v1/progresses/"
-_NIL = UUID(int=0)
 _encode = msgspec.json.Encoder().encode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 
@@ -82,7 +82,7 @@ def _film_id(text: str) -> UUID:
         film_id = msgspec.convert(text, UUID)
     except msgspec.ValidationError:
         refuse_parameter("film_id", "is not a UUID")
-    if film_id == _NIL:
+    if film_id == NIL:
         refuse_parameter("film_id", "must not be the nil UUID")
     return film_id
 

@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from ugc_cli.letters import open_box
 from ugc_core.bootstrap import (
     open_log_admin,
-    open_log_scanner,
     open_log_scrubber,
     open_log_writer,
     open_warehouse,
@@ -23,7 +23,6 @@ from ugc_core.settings import LogSection, Settings, WarehouseSection
 
 TABLES = ("views_raw", "playback", "resume_points")
 _LOOK_EVERY_S = 0.2
-_SCAN_RECORDS = 1000
 
 
 class NotYetError(TransientError):
@@ -149,12 +148,7 @@ async def _in_warehouse(
 async def _dead_letters(settings: LogSection, user_id: UUID) -> int:
     """Count the dead letters that name the user."""
     named, count = names(user_id), 0
-    async with open_log_admin(settings) as admin, open_log_scanner(settings) as scanner:
-        for partition, ends in (await admin.watermarks(settings.dlq_topic)).items():
-            at = ends.low
-            while records := await scanner.scan(
-                settings.dlq_topic, partition, at, ends.high, max_records=_SCAN_RECORDS
-            ):
-                at = records[-1].offset + 1
-                count += sum(named(line) for r in records for line in split_lines(r.value))
+    async with open_box(settings) as box:
+        async for record in box.records():
+            count += sum(map(named, split_lines(record.value)))
     return count

@@ -9,9 +9,11 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ugc_core.errors import ForeignReportError, MalformedReportError, ReportRefusedError
 from ugc_core.events import (
+    MAX_EPOCH_MS,
     MAX_EXTRA_BYTES,
     MAX_OVERSHOOT_S,
     MAX_STRETCH_S,
+    NIL,
     Event,
     Report,
     to_ms,
@@ -19,13 +21,10 @@ from ugc_core.events import (
 from ugc_core.nesting import deeper_than
 from ugc_core.uuid7 import make_uuid7, uuid7_time_ms
 
-NIL = UUID(int=0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
-_MAX_VIEWED_MS = 9_000_000_000_000
-"""What an event's `viewed_at` can hold: a year or a UUID may say more."""
 _MAX_EXTRA_DEPTH = 64
 _MAX_DEPTH = 128
 """Far below where a JSON reader runs out of stack: whoever reads the line has less of it."""
@@ -104,7 +103,7 @@ def accept(
         ReportRefusedError: A bound is broken; the error names the field.
     """
     event_id, viewed_ms = _identity_and_time(report, received_ms)
-    if viewed_ms > _MAX_VIEWED_MS:
+    if viewed_ms > MAX_EPOCH_MS:  # a year or a UUID may say more than an event can hold
         raise ReportRefusedError("viewed_at", "lies too far in the future")
     offset_ms = report.clock_offset_ms or 0
     _check_window(viewed_ms + offset_ms, received_ms, window)

@@ -14,14 +14,20 @@ import msgspec
 from msgspec import UNSET, Meta, Struct
 
 from ugc_core.errors import MalformedLineError
-from ugc_core.events import MAX_EXTRA_BYTES, MAX_STRETCH_S, MAX_TOTAL_S, EpochMs, Event
+from ugc_core.events import (
+    MAX_EPOCH_MS,
+    MAX_EXTRA_BYTES,
+    MAX_STRETCH_S,
+    MAX_TOTAL_S,
+    EpochMs,
+    Event,
+)
 from ugc_core.log import Headers
 from ugc_core.uuid8 import make_uuid8
 
 SCHEMA_VERSION = 1
 SCHEMA_HEADER = "schema_version"
 EVENT_HEADERS: Headers = ((SCHEMA_HEADER, str(SCHEMA_VERSION).encode()),)
-_MAX_EVENT_MS = 9_000_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 RECORD_TYPE_HEADER = "record_type"
@@ -169,7 +175,7 @@ def _wrong(event: Event) -> MalformedLineError | None:
         # Half a millisecond for sums of decimal seconds that have no exact binary form.
         if event.progress - event.watched_from > MAX_STRETCH_S + 0.0005:
             return MalformedLineError(f"a stretch of more than {MAX_STRETCH_S} seconds")
-    if not 0 <= event.event_time_ms <= _MAX_EVENT_MS:
+    if not 0 <= event.event_time_ms <= MAX_EPOCH_MS:
         return MalformedLineError("viewed_at + clock_offset_ms is out of range")
     return None if event.extra is UNSET else _wrong_extra(bytes(event.extra))
 

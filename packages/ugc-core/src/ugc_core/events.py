@@ -11,6 +11,8 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+NIL = UUID(int=0)
+"""Refused in every field, so that the warehouse can mean "absent" by it."""
 MAX_TOTAL_S = 48 * 3600
 MAX_STRETCH_S = 600
 MAX_OVERSHOOT_S = 10
@@ -18,12 +20,12 @@ MAX_OVERSHOOT_S = 10
 MAX_EXTRA_BYTES = 2048
 
 # Up to the year 2255: a client clock may be absurd, but it has to fit DateTime64(3).
-_MAX_EPOCH_MS = 9_000_000_000_000
+MAX_EPOCH_MS = 9_000_000_000_000
 
 Seconds = Annotated[float, Meta(ge=0, le=MAX_TOTAL_S)]
-EpochMs = Annotated[int, Meta(ge=0, le=_MAX_EPOCH_MS)]
+EpochMs = Annotated[int, Meta(ge=0, le=MAX_EPOCH_MS)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
-OffsetMs = Annotated[int, Meta(ge=-_MAX_EPOCH_MS, le=_MAX_EPOCH_MS)]
+OffsetMs = Annotated[int, Meta(ge=-MAX_EPOCH_MS, le=MAX_EPOCH_MS)]
 Seq = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 # `$` alone also matches before a final line break; ECMA-262 has no \Z.
 Kind = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]

@@ -4,13 +4,11 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 from typing import NamedTuple
-from uuid import UUID
 
 from msgspec import UNSET
 
-from ugc_core.events import Event
+from ugc_core.events import NIL, Event
 
-NIL = UUID(int=0)
 _FIRST_WINS = 2**44 - 1
 _TIE_BITS = 20
 # ClickHouse refuses an insert into more than 100 table partitions (code 252); rows are

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from ugc_core.events import Event
+from ugc_core.events import NIL, Event
 
 BUCKETS = 65_536
 """Reports are spread over these by a checksum of their event id, which clients choose."""
@@ -56,7 +56,7 @@ def digest_of(identity: bytes, event: Event) -> int:
     """Return 64 bits of a hash over identity and content."""
     kind, device = event.kind or "", event.device or ""
     extra = "" if event.extra is UNSET else bytes(event.extra).decode()
-    session = "" if event.session_id in {None, _NIL} else event.session_id
+    session = "" if event.session_id in {None, NIL} else event.session_id
     seq, start = _text(event.seq), _text(event.watched_from_ms)
     text = (
         f"{session}|{seq}|{event.progress_ms}|{event.total_ms}|{start}|{event.event_time_ms}"
@@ -70,9 +70,6 @@ def names(identity: bytes) -> tuple[UUID, UUID, UUID, UUID]:
     """Return film, user, profile and event id of an identity."""
     film, user, profile, event = (UUID(bytes=identity[at : at + 16]) for at in range(0, 64, 16))
     return film, user, profile, event
-
-
-_NIL = UUID(int=0)
 
 
 def _text(number: int | None) -> str:
