@@ -14,8 +14,8 @@ from ugc_core.events import Event
 from ugc_core.settings import Settings
 from ugc_etl.verification.bootstrap import open_verifier
 
-Memory = dict[tuple[str, int], float]
-"""MiB by module and process id."""
+Memory = dict[str, float]
+"""MiB by module; a process that was started again takes the place of the one before."""
 _BACK_WITHIN = 1.10
 
 
@@ -47,26 +47,23 @@ async def committed_and_missing(settings: Settings) -> set[UUID]:
 
 
 def memory_mib(system: System) -> Memory:
-    """Return the resident memory of each process by module and id, in MiB."""
+    """Return the resident memory of each process by module, in MiB."""
     return {
-        (name, process.pid): round(process.memory_info().rss / 2**20, 1)
+        name: round(process.memory_info().rss / 2**20, 1)
         for name, process in sorted(system.services().items())
     }
 
 
 def grown(before: Memory, after: Memory) -> list[Difference]:
-    """Say which process holds a tenth more than it did; the warehouse has caches to fill."""
+    """Say which service holds a tenth more than it did; the warehouse has caches to fill."""
     return [
-        Difference("memory", f"{name} had {mib} MiB, and has {after[name, pid]} MiB")
-        for (name, pid), mib in before.items()
-        if name != "chdb_server" and after.get((name, pid), 0) > _BACK_WITHIN * mib
+        Difference("memory", f"{name} had {mib} MiB, and has {after[name]} MiB")
+        for name, mib in before.items()
+        if name != "chdb_server" and after.get(name, 0) > _BACK_WITHIN * mib
     ]
 
 
-def both(samples: Sequence[Memory]) -> dict[str, list[float]]:
-    """Return the figures, in order, of each process that has lived through all of them."""
-    return {
-        name: [sample[name, pid] for sample in samples]
-        for name, pid in samples[0]
-        if all((name, pid) in sample for sample in samples)
-    }
+def all_of(samples: Sequence[Memory]) -> dict[str, list[float]]:
+    """Return the figures of each service, in order."""
+    names = sorted({name for sample in samples for name in sample})
+    return {name: [sample[name] for sample in samples if name in sample] for name in names}

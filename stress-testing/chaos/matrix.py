@@ -7,6 +7,7 @@ from chaos.rows import crowds, disks, letters, log_deaths, pipeline, replays, se
 from chaos.trial import Stage, Verdict
 
 _SEEDS = 5
+_SEEDS_WITHOUT_TOKENS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,11 @@ class Row:
     seeds: int = _SEEDS
 
     @property
-    def tokens(self) -> Sequence[bool]:
-        """With and without tokens, or only with them."""
-        return (True, False) if self.pipeline else (True,)
+    def runs(self) -> Sequence[tuple[int, bool]]:
+        """Each run's seed, and whether inserts carry tokens in it."""
+        with_tokens = [(seed, True) for seed in range(1, self.seeds + 1)]
+        without = min(self.seeds, _SEEDS_WITHOUT_TOKENS) if self.pipeline else 0
+        return [*with_tokens, *((seed, False) for seed in range(1, without + 1))]
 
 
 ROWS: Sequence[Row] = (
@@ -91,5 +94,11 @@ ROWS: Sequence[Row] = (
     ),
     Row(name="26", fault="second `ugc up`; stale lock", play=services.second_up),
     Row(name="28", fault="ten times the load; bad bodies", play=crowds.crowd),
-    Row(name="29", fault="replays after an erasure, under traffic", play=replays.replayed),
+    Row(
+        name="29",
+        fault="replays after an erasure, under traffic",
+        play=replays.replayed,
+        pipeline=True,
+        seeds=1,
+    ),
 )

@@ -23,7 +23,7 @@ from ugc_core.log import Commit
 from ugc_core.settings import LogSection
 
 SECTION = LogSection(partitions=2, retention_hours=1)
-_AT_ONCE, _ROUNDS = 50, 10
+_AT_ONCE, _ROUNDS = 400, 10
 LINES_A_LIFE = _AT_ONCE * _ROUNDS
 _MINUTE_MS, _HOUR_AND_MORE_MS = 60_000, 2 * 3_600_000
 

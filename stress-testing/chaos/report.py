@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.results import commit
+
 from chaos.matrix import Row
 from chaos.trial import Verdict
 
 _KEPT = 20
 _HEAD = (
     "| # | fault | runs | reports | accepted | outcome unknown, sent again | lost | phantom |"
-    " doubled | other differences | in earlier tries | slowest recovery | memory held |"
+    " doubled | other differences | in earlier tries | slowest recovery |"
 )
 _NAMED = ("lost", "phantom", "doubled")
 
@@ -52,6 +54,7 @@ class Report:
             kinds[difference.kind] = kinds.get(difference.kind, 0) + 1
         self.runs[name] = {
             "took_s": round(took_s, 1),
+            "commit": commit(),
             "differences": len(verdict.differences),
             "kinds": kinds,
             "first": [f"{kind}: {what}"[:400] for kind, what in verdict.differences[:_KEPT]],
@@ -65,15 +68,11 @@ class Report:
         return "\n".join([_HEAD, rule, *(self._line(row) for row in rows)])
 
     def _line(self, row: Row) -> str:
-        names = [
-            run_name(row, seed, tokens=tokens)
-            for tokens in row.tokens
-            for seed in range(1, row.seeds + 1)
-        ]
+        names = [run_name(row, seed, tokens=tokens) for seed, tokens in row.runs]
         played = [self.runs[name] for name in names if name in self.runs]
         start = f"| {row.name} | {row.fault} | {len(played)} of {len(names)} |"
         if not played:
-            return f"{start} not run | | | | | | | | | |"
+            return f"{start} not run | | | | | | | | |"
         kinds = [run["kinds"] for run in played]
         named = [sum(found.get(kind, 0) for found in kinds) for kind in _NAMED]
         other = sum(run["differences"] for run in played) - sum(named)
@@ -81,9 +80,8 @@ class Report:
         took = max((one for one in slowest if one is not None), default=None)
         counts = [_sum(played, key) for key in ("reports", "accepted", "unknown_then_repeated")]
         tries = sum(len(run.get("earlier", [])) for run in played)
-        measured = sum("resident_mib" in run["figures"] for run in played)
         cells = [*counts, *map(str, named), str(other), str(tries)]
-        cells += ["" if took is None else f"{took} s", f"{measured} runs"]
+        cells.append("" if took is None else f"{took} s")
         return f"{start} {' | '.join(cells)} |"
 
 

@@ -31,7 +31,7 @@ def write(name: str, figures: Mapping[str, object]) -> Path:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
         "versions": {package: version(package) for package in _PACKAGES},
-        "commit": _commit(),
+        "commit": commit(),
         **figures,
     }
     path = RESULTS / f"{name}.json"
@@ -55,15 +55,16 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
 
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=RESULTS,
-    )
-    return found.stdout.strip() or "unknown"
+def commit() -> str:
+    """Return what was measured; `-dirty` where more than results and tables has changed since."""
+    changed = _git("status", "--porcelain", "--", ":/", ":!/stress-testing/results", ":!*.md")
+    return _git("describe", "--always") + ("-dirty" if changed else "") or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=RESULTS)
+    return found.stdout.strip()
 
 
 def _processor() -> str:

@@ -365,6 +365,60 @@ def test_killed_under_load_it_takes_its_children_along_and_starts_again_at_once(
     journal_is_the_warehouse(journal, running)
 
 
+EMPTY = ("views_raw", "playback", "resume_points")
+
+
+def test_after_an_unclean_stop_the_warehouse_gets_back_what_it_has_lost(start):
+    """A power cut that takes rows along cannot be had here: they are removed by hand."""
+    journal, first = Journal(), start()
+    with load(first, journal):
+        accept(journal, 300)
+    first.stored(journal.accepted)
+    for table in EMPTY:
+        first.rows(f"TRUNCATE TABLE {table}")
+
+    first.kill()
+
+    second = start()
+    second.says("What the log holds is stored, every report once.")
+    journal_is_the_warehouse(journal, second)
+    (resumed,) = second.rows("SELECT count() FROM resume_points FINAL")[0]
+    assert resumed > 0
+    assert second.end() == 0
+    assert not (second.data / "unclean").exists()
+
+
+def test_a_recovery_that_is_cut_short_is_made_up_for_by_the_next_start(start):
+    journal, first = Journal(), start()
+    with load(first, journal):
+        accept(journal, 300)
+    first.stored(journal.accepted)
+    first.rows("TRUNCATE TABLE views_raw")
+    first.kill()
+    second = start(wait=False)
+    second.says("storing what the log holds once more")
+    second.kill()
+
+    third = start()
+
+    third.says("What the log holds is stored, every report once.")
+    journal_is_the_warehouse(journal, third)
+
+
+def test_after_a_clean_stop_nothing_is_stored_again(start):
+    journal, first = Journal(), start()
+    with load(first, journal):
+        accept(journal, 50)
+    first.stored(journal.accepted)
+    first.rows("TRUNCATE TABLE views_raw")
+    assert first.end() == 0
+
+    second = start()
+
+    assert second.end() == 0
+    assert "once more" not in second.err
+
+
 def test_each_service_that_is_killed_under_load_comes_back_and_nothing_is_lost(start):
     journal, running = Journal(), start()
     with load(running, journal):

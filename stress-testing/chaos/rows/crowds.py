@@ -10,7 +10,6 @@ from uuid import UUID
 
 import httpx
 
-from chaos.looks import both, grown, memory_mib
 from chaos.parts import Parts, Places, running_parts
 from chaos.players import Players
 from chaos.systems import token
@@ -35,14 +34,11 @@ async def crowd(stage: Stage) -> Verdict:
         await parts.etl.start()
         async with trial(stage, parts) as run:
             await run.share()
-            await _wave(run, parts, salt=1)  # what a first wave fills are caches and pools
-            before = memory_mib(parts)
+            await _wave(run, parts, salt=1)
+            run.weigh_anew()  # what a first wave fills are caches and pools; a second adds nothing
             async with run.fault():
                 await _wave(run, parts, salt=2)
-            after = memory_mib(parts)
             await run.share()
-        run.facts["resident_mib_between_waves"] = both([before, after])
-        run.wrong += grown(before, after)
         others = run.traffic.statuses.keys() - _UNDER_LOAD
         run.expect(that=not others, what=f"other players were answered {others}")
         return await run.verdict()

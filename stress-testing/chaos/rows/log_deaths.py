@@ -24,7 +24,7 @@ from ugc_core.settings import LogSection
 _LIFE_S = 30.0
 _PROGRAMS = str(Path(__file__).parents[2])
 _LIVES, _SHORT_LIVES = 200, 18
-_OPERATIONS = {"append": 60, "trim": 14, "checkpoint": 20}
+_OPERATIONS = {"append": 120, "trim": 14, "checkpoint": 20}
 """Up to which operation on the disk a life lasts: somewhere in each, on most rounds."""
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from uvloop import new_event_loop
 
 from ugc_api.server import serve
+from ugc_core.allocator import keep_one_arena
 from ugc_core.environment import environment
 from ugc_core.errors import UgcError
 from ugc_core.exits import OK, exit_code
@@ -30,6 +31,7 @@ def main() -> None:
     )
     parser.add_argument("--version", action="version", version=f"ugc-api {version('ugc-api')}")
     parser.parse_args()
+    keep_one_arena()
     try:
         settings = load(environment()).settings
         configure_logging(settings.logging, service="ugc-api")

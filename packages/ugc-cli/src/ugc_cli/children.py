@@ -92,6 +92,11 @@ class Child:
             self.kill()
             await self.wait()
 
+    @property
+    def ended_well(self) -> bool:
+        """Whether its last process has ended by itself, with exit code 0."""
+        return self.process is not None and self.process.returncode == 0
+
     def kill(self) -> None:
         """End it at once."""
         self._signal(signal.SIGKILL)

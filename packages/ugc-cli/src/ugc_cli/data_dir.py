@@ -77,6 +77,11 @@ class DataDir(Struct, frozen=True, kw_only=True):
         """How to reach the running services."""
         return self.root / "run.json"
 
+    @property
+    def unclean(self) -> Path:
+        """There from the start of the services to their clean stop."""
+        return self.root / "unclean"
+
     def make(self) -> None:
         """Make the directory and, once, its secrets and its lock; all private.
 

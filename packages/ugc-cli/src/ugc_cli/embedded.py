@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -12,6 +12,7 @@ from ugc_cli.children import Child, Spec
 from ugc_cli.data_dir import DataDir, Running
 from ugc_cli.local_ports import claim
 from ugc_cli.probes import http_ok, warehouse_ok
+from ugc_cli.recovery import Recovery
 from ugc_cli.setup import apply_tables, apply_topics
 from ugc_cli.supervisor import Supervisor
 from ugc_core.clock import Clock
@@ -85,13 +86,17 @@ async def start(
         )
         directory.announce(running)
         supervisor = Supervisor(clock=clock, say=say)
+        recovery = Recovery(directory, say)
+        recovery.begin()
         try:
             await _start_services(supervisor, directory, settings, overrides, handle)
-            yield System(
-                directory=directory, settings=settings, running=running, supervisor=supervisor
-            )
+            told = _told(overrides)
+            async with recovery.repeating(supervisor, told, handle):
+                yield System(
+                    directory=directory, settings=settings, running=running, supervisor=supervisor
+                )
         finally:
-            await supervisor.stop()
+            recovery.end(clean=await supervisor.stop())
             directory.run_file.unlink(missing_ok=True)
 
 
@@ -145,15 +150,20 @@ def _child(
     module: str,
     probe: Callable[[], Awaitable[None]] | None,
 ) -> Child:
-    told = {variable(setting): str(value) for setting, value in overrides.items()}
     spec = Spec(
         name=name,
         module=module,
-        environment={**environment(), **told},
+        environment=_told(overrides),
         log=directory.logs / f"{name}.log",
         probe=probe,
     )
     return Child(spec=spec, holding=(handle,))
+
+
+def _told(overrides: Mapping[str, str | int]) -> Mapping[str, str]:
+    """Return the environment of a service: ours, and what all of them are told."""
+    told = {variable(setting): str(value) for setting, value in overrides.items()}
+    return {**environment(), **told}
 
 
 def _clickhouse(directory: DataDir, settings: Settings) -> Spec:

@@ -89,8 +89,12 @@ class Supervisor:
         for task in done:
             task.result()
 
-    async def stop(self) -> None:
-        """Stop the children, the last one started first, each within its own time."""
+    async def stop(self) -> bool:
+        """Stop the children, the last one started first, each within its own time.
+
+        Returns:
+            Whether every one of them ended well, with exit code 0.
+        """
         self.stopping = True
         for keeper in self._keepers:
             keeper.cancel()
@@ -98,6 +102,7 @@ class Supervisor:
             await asyncio.wait(self._keepers)
         for child in reversed(self._children):
             await child.stop()
+        return all(child.ended_well for child in self._children)
 
     def kill(self) -> None:
         """End all of them at once."""

@@ -5,6 +5,7 @@ line or a hundred, so a writer under load joins what waits anyway.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -29,11 +30,14 @@ class Pending(Struct, kw_only=True, eq=False):
     size: int
 
 
-class Pack(Struct, kw_only=True, eq=False):
+P = TypeVar("P", bound=Pending)
+
+
+class Pack(Struct, Generic[P], kw_only=True, eq=False):
     """One record to write, and the appends in it, in order."""
 
-    first: Pending
-    members: list[Pending]
+    first: P
+    members: list[P]
     lines: int
     size: int
 
@@ -56,9 +60,9 @@ class Pack(Struct, kw_only=True, eq=False):
     @property
     def value(self) -> bytes:
         """Every line, joined by line feeds."""
-        return b"\n".join(line for member in self.members for line in member.lines)
+        return b"\n".join([line for member in self.members for line in member.lines])
 
-    def first_lines(self) -> Iterator[tuple[Pending, int]]:
+    def first_lines(self) -> Iterator[tuple[P, int]]:
         """Yield each member and the number of its first line."""
         line = 0
         for member in self.members:
@@ -66,14 +70,14 @@ class Pack(Struct, kw_only=True, eq=False):
             line += len(member.lines)
 
 
-def pack(pending: Iterable[Pending], *, max_lines: int, max_bytes: int) -> list[Pack]:
+def pack(pending: Iterable[P], *, max_lines: int, max_bytes: int) -> list[Pack[P]]:
     """Join appends of equal partition and headers, without changing a partition's order.
 
     An append that is larger than the bounds alone gets a pack of its own: bounds are for
     joining, a single call is never split.
     """
-    packs: list[Pack] = []
-    open_packs: dict[int, Pack] = {}
+    packs: list[Pack[P]] = []
+    open_packs: dict[int, Pack[P]] = {}
     for item in pending:
         current = open_packs.get(item.partition)
         if current is not None and _fits(current, item, max_lines, max_bytes):
@@ -87,7 +91,7 @@ def pack(pending: Iterable[Pending], *, max_lines: int, max_bytes: int) -> list[
     return packs
 
 
-def _fits(current: Pack, item: Pending, max_lines: int, max_bytes: int) -> bool:
+def _fits(current: Pack[P], item: P, max_lines: int, max_bytes: int) -> bool:
     return (
         current.first.headers == item.headers
         and current.lines + len(item.lines) <= max_lines

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Self
 import apsw
 import msgspec
 
-from ugc_core.adapters.sqlite_file import SqliteFile, find_topic, record_id, rows
+from ugc_core.adapters.sqlite_file import SqliteFile, find_topic, record_id
 from ugc_core.adapters.sqlite_retention import trim
 from ugc_core.clock import Clock, SystemClock
+from ugc_core.deadlines import Deadlines
 from ugc_core.errors import LogBusyError, LogUnavailableError, UgcError
 from ugc_core.log import Headers, LogWriter, Receipt
 from ugc_core.packing import Pack, Pending, pack
@@ -20,6 +21,9 @@ from ugc_core.partitioner import partition_for
 from ugc_core.settings import LogSection
 
 _TRIM_EVERY_S = 60.0
+_HIGHS = "SELECT partition, high FROM lane WHERE topic = ?"
+_RAISE = "UPDATE lane SET high = ? WHERE topic = ? AND partition = ?"
+_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?)"
 _encode_headers = msgspec.msgpack.Encoder().encode
 
 
@@ -42,11 +46,13 @@ class SqliteLogWriter:
         self._topic = topic
         self._settings = settings
         self._clock = clock
+        self._topic_id = 0
         self._partitions = 0
         self._waiting: list[_Waiting] = []
         self._in_flight = 0
         self._flushing: asyncio.Task[None] | None = None
         self._trimmed_at = clock.now()
+        self._deadlines = Deadlines(settings.append_timeout_s, self._late)
 
     @classmethod
     @asynccontextmanager
@@ -75,37 +81,41 @@ class SqliteLogWriter:
         timeout_s = settings.append_timeout_s
         async with SqliteFile.open(path, timeout_s=timeout_s, check=check) as file:
             writer = cls(file, topic, settings, clock or SystemClock())
-            writer._partitions = (await file.run(partial(find_topic, name=topic))).partitions
+            found = await file.run(partial(find_topic, name=topic))
+            writer._topic_id, writer._partitions = found.id, found.partitions
             try:
                 yield writer
             finally:
                 await writer._drain()
+                writer._deadlines.close()
 
     async def append(self, key: bytes, lines: Sequence[bytes], *, headers: Headers = ()) -> Receipt:
         """Keep the lines; return when their transaction is on the disk."""
         if self._in_flight >= self._settings.max_in_flight:
             msg = f"{self._in_flight} appends are under way already; try again in a moment"
             raise LogBusyError(msg)
+        loop = asyncio.get_running_loop()
         waiting = _Waiting(
             partition=partition_for(key, self._partitions),
             key=key,
             lines=lines,
             headers=headers,
             size=sum(map(len, lines)) + len(lines),
-            done=asyncio.get_running_loop().create_future(),
+            done=loop.create_future(),
         )
         self._in_flight += 1
         self._waiting.append(waiting)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
+        self._deadlines.watch(waiting.done, loop)
         try:
-            async with asyncio.timeout(self._settings.append_timeout_s):
-                return await waiting.done
-        except TimeoutError as error:
-            msg = f"the log did not acknowledge within {self._settings.append_timeout_s:g} s"
-            raise LogUnavailableError(msg) from error
+            return await waiting.done
         finally:
             self._in_flight -= 1
+
+    def _late(self) -> LogUnavailableError:
+        timeout_s = self._settings.append_timeout_s
+        return LogUnavailableError(f"the log did not acknowledge within {timeout_s:g} s")
 
     async def _flush(self) -> None:
         """Write groups until nobody waits."""
@@ -130,31 +140,35 @@ class SqliteLogWriter:
                     waiting.done.set_exception(error)
             return
         for written, offset in zip(packs, offsets, strict=True):
+            partition = written.partition
             for member, line in written.first_lines():
-                receipt = Receipt(partition=written.partition, offset=offset, line=line)
-                if isinstance(member, _Waiting) and not member.done.done():
+                if not member.done.done():
+                    receipt = Receipt(partition=partition, offset=offset, line=line)
                     member.done.set_result(receipt)
 
-    def _insert(self, packs: list[Pack], db: apsw.Connection) -> list[int]:
+    def _insert(self, packs: list[Pack[_Waiting]], db: apsw.Connection) -> list[int]:
         """Insert every pack in one transaction and return their offsets."""
         at_ms = self._clock.wall_ms()
         db.execute("BEGIN IMMEDIATE")
-        topic = find_topic(db, self._topic)
+        highs: dict[int, int] = dict(db.execute(_HIGHS, (self._topic_id,)))
         # The topic may have grown: keys of this group were placed by the old number, as keys
         # of a Kafka producer with stale metadata are; the next group uses the new one.
-        self._partitions = topic.partitions
+        self._partitions = len(highs)
         offsets: list[int] = []
+        records: list[tuple[int, int, bytes | None, bytes, bytes]] = []
         for item in packs:
-            ((offset,),) = rows(
-                db,
-                "UPDATE lane SET high = high + 1 WHERE topic = ? AND partition = ?"
-                " RETURNING high - 1",
-                (topic.id, item.partition),
-            )
-            headers = _encode_headers(item.headers)
-            row = (record_id(topic.id, item.partition, offset), at_ms, item.key, headers)
-            db.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?)", (*row, item.value))
+            offset = highs[item.partition]
+            highs[item.partition] = offset + 1
             offsets.append(offset)
+            place = record_id(self._topic_id, item.partition, offset)
+            headers = _encode_headers(item.headers)
+            records.append((place, at_ms, item.key, headers, item.value))
+        touched = {item.partition for item in packs}
+        db.executemany(
+            _RAISE,
+            [(highs[partition], self._topic_id, partition) for partition in touched],
+        )
+        db.executemany(_INSERT, records)
         db.execute("COMMIT")
         return offsets
 
