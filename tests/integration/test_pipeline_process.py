@@ -480,3 +480,21 @@ async def test_a_poisoned_log_stops_it_loudly_with_nothing_committed(system):
     assert await run_to_its_end(system, UGC_ETL__MAX_BAD_IN_A_ROW="3") == exits.FAILURE
     assert "UGC_ETL__MAX_BAD_IN_A_ROW" in last_words(system)
     assert await system.progress() == 0
+
+
+async def test_a_table_that_refuses_everything_stops_it_and_mended_it_takes_all(system):
+    """Changed by hand: no report can be stored, and none may be set aside for that."""
+    async with open_warehouse(system.warehouse) as warehouse:
+        await warehouse.execute("ALTER TABLE views_raw ADD CONSTRAINT none CHECK progress_ms < 0")
+    await system.append(60)
+
+    assert await run_to_its_end(system, UGC_ETL__MAX_BAD_IN_A_ROW="5") == exits.FAILURE
+    assert "ugc init --plan" in last_words(system)
+    assert await system.progress() == 0
+    assert await system.letters() == []
+
+    async with open_warehouse(system.warehouse) as warehouse:
+        await warehouse.execute("ALTER TABLE views_raw DROP CONSTRAINT none")
+    system.etl.start()
+    await system.until(system.caught_up)
+    await system.check()

@@ -22,7 +22,7 @@ from tests.unit.ugc_etl.fakes import (
     step_until,
 )
 from ugc_core import telemetry
-from ugc_core.errors import PartitionLostError, PoisonedLogError
+from ugc_core.errors import PartitionLostError, PoisonedLogError, WarehouseRefusesAllError
 from ugc_core.log import Record
 from ugc_etl.batches import Batch
 from ugc_etl.ports import LedgerEntry, Range
@@ -338,6 +338,40 @@ async def test_the_fuse_counts_over_batches():
         await delivery.deliver(second, None)
 
     assert world.committed() == 2
+
+
+async def test_too_many_rows_that_the_store_refuses_stop_the_service_with_nothing_committed():
+    world = World(store=ChoosyStore(*(event(n).event_id for n in range(8))))
+    found = batch(*(world.append(line(n)) for n in range(8)))
+
+    with pytest.raises(WarehouseRefusesAllError, match=r"views\[0\].*3 reports in a row.*does not"):
+        await world.delivery(max_bad_in_a_row=3).deliver(found, None)
+
+    assert world.committed() == 0
+    assert places(world) == []
+    assert world.store.ledger == {}
+
+
+async def test_the_fuse_for_refused_rows_counts_over_batches():
+    world = World(store=ChoosyStore(*(event(n).event_id for n in range(4))))
+    first, second = (batch(*(world.append(line(n)) for n in lot)) for lot in ((0, 1), (2, 3)))
+    delivery = world.delivery(max_bad_in_a_row=3)
+
+    await delivery.deliver(first, None)
+    with pytest.raises(WarehouseRefusesAllError):
+        await delivery.deliver(second, None)
+
+    assert world.committed() == 2
+
+
+async def test_stored_rows_between_refused_ones_keep_the_fuse_whole():
+    world = World(store=ChoosyStore(*(event(n).event_id for n in range(12) if n % 3)))
+    found = batch(*(world.append(line(n)) for n in range(12)))
+
+    await world.delivery(max_bad_in_a_row=3).deliver(found, None)
+
+    assert len(places(world)) == 8
+    assert world.committed() == 12
 
 
 async def test_good_records_between_bad_ones_keep_the_fuse_whole():

@@ -54,7 +54,7 @@ class Replays:
         spans = tuple(Span(partition=p, start=0, end=ends.high) for p, ends in marks.items())
         plan = Plan(id="x", kind=kind, topic=topic, spans=spans)
         store: Any = world.store
-        insertion = Insertion(store=store, retry=world.retry())
+        insertion = Insertion(store=store, retry=world.retry(), max_refused_in_a_row=1000)
         letters = kind is Kind.LETTERS
         storing = Storing(
             plan=plan,

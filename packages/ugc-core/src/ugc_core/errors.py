@@ -115,6 +115,10 @@ class PoisonedLogError(FatalError):
     """Too many records in a row cannot be stored: something is wrong upstream."""
 
 
+class WarehouseRefusesAllError(FatalError):
+    """Too many reports in a row were refused: something is wrong with the tables."""
+
+
 class SchemaMismatchError(FatalError):
     """The warehouse's tables are not the ones this version writes."""
 

@@ -146,7 +146,8 @@ class EtlSection(Section, frozen=True, kw_only=True):
         retry_most_s: Longest wait between two tries, in seconds.
         insert_tokens: Whether inserts carry a deduplication token. Tokens save work after a
             crash; without them the reports' identity alone keeps each single.
-        max_bad_in_a_row: Records in a row without one good line before the service stops.
+        max_bad_in_a_row: Records in a row without one good line, or reports in a row that the
+            warehouse refuses, before the service stops.
         drain_s: How long the last batches may take after SIGTERM, in seconds.
         metrics_host: Address of the Prometheus metrics.
         metrics_port: Their port; 0 turns them off.

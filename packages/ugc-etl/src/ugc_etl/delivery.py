@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import structlog
 from msgspec.structs import replace
@@ -32,7 +32,8 @@ class Delivery:
         dead_letters: Where lines go that cannot be stored.
         retry: How to wait for the world to recover.
         metrics: What is counted.
-        max_bad_in_a_row: Records in a row without a good line before the service stops.
+        max_bad_in_a_row: Records in a row without a good line, or rows in a row that the store
+            refuses, before the service stops.
         insert_tokens: Whether inserts carry a deduplication token.
     """
 
@@ -67,6 +68,7 @@ class Delivery:
         Raises:
             PartitionLostError: Another member has the partition now.
             PoisonedLogError: Too many records in a row have no good line.
+            WarehouseRefusesAllError: Too many rows in a row were refused.
         """
         if self._announced != batch.range:
             await self._commit(batch.partition, batch.range.first, batch.range)
@@ -121,11 +123,12 @@ class Delivery:
             batch, batch.content_hash(), lines=lines, dead=len(dead), erased=len(erasures)
         )
 
-    @property
+    @cached_property
     def _insertion(self) -> Insertion:
         return Insertion(
             store=self.store,
             retry=self.retry,
+            max_refused_in_a_row=self.max_bad_in_a_row,
             tokens=self.insert_tokens,
             timer=self.metrics.insert_seconds.time,
         )

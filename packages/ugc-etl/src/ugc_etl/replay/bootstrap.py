@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -157,21 +158,26 @@ class LogReplays:
         return LetterBox(admin=self.admin, scanner=self.scanner, topic=topic)
 
     def _storing(self, plan: Plan, sorting: Sorting) -> Storing:
-        topic, tokens = self.settings.log.topic, self.settings.etl.insert_tokens
-        insertion = Insertion(store=self.store, retry=self.retry, tokens=tokens)
+        topic, etl = self.settings.log.topic, self.settings.etl
+        inserting = partial(
+            Insertion,
+            store=self.store,
+            retry=self.retry,
+            max_refused_in_a_row=etl.max_bad_in_a_row,
+        )
         dead_letters = LogDeadLetters(self.box)
         return Storing(
             plan=plan,
             views_topic=topic,
             sorting=sorting,
-            insertion=insertion,
+            insertion=inserting(tokens=etl.insert_tokens),
             store=self.store,
             forgetting=Forgetting(
                 topic=topic,
                 admin=self.admin,
                 scanner=self.scanner,
                 store=self.store,
-                insertion=Insertion(store=self.store, retry=self.retry, tokens=False),
+                insertion=inserting(tokens=False),
                 retry=self.retry,
             ),
             graves=Graves(box=self._letters, dead_letters=dead_letters, retry=self.retry),
