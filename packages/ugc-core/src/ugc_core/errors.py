@@ -18,6 +18,7 @@ UgcError
     ├── LogDamagedError
     ├── OffsetOutOfRangeError
     ├── PoisonedLogError
+    ├── WarehouseRefusesAllError
     ├── SchemaMismatchError
     └── QueryRefusedError
 """

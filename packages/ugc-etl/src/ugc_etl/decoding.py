@@ -57,18 +57,21 @@ def _decode_record(
 ) -> bool:
     """Sort one record's lines and say whether one of them was good."""
     lines = split_lines(record.value)
-    decoded.lines += len(lines)
-    before = len(events)
+    found = decode_lines(record.value, record.headers, lines=lines)
     version = _version_text(record)
-    for number, (line, found) in enumerate(
-        zip(lines, decode_lines(record.value, record.headers), strict=True)
-    ):
-        if isinstance(found, MalformedLineError):
-            decoded.dead.append(_dead(topic, record, number, line, found.reason))
+    decoded.lines += len(lines)
+    places = [Source(record.offset, number, line, version) for number, line in enumerate(lines)]
+    good = [event for event in found if not isinstance(event, MalformedLineError)]
+    events += good
+    if len(good) == len(found):  # nearly always
+        sources += places
+        return True
+    for event, place in zip(found, places, strict=True):
+        if isinstance(event, MalformedLineError):
+            decoded.dead.append(_dead(topic, record, place.line, place.payload, event.reason))
         else:
-            events.append(found)
-            sources.append(Source(record.offset, number, line, version))
-    return len(events) > before
+            sources.append(place)
+    return bool(good)
 
 
 def refused_letters(topic: str, rows: Rows, reason: str) -> Sequence[DeadLetter]:

@@ -3,9 +3,8 @@
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
-from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from ugc_core.events import NIL, Event
 
@@ -16,7 +15,7 @@ _TIE_BITS = 20
 _MONTHS_MS = 48 * 28 * 86_400_000
 
 
-class Source(NamedTuple):
+class Source(Struct, frozen=True, gc=False):
     """Where an event's line lies in the log, and the version that its record names."""
 
     offset: int
@@ -78,10 +77,14 @@ class Rows:
             "profile_id": [e.profile_id or e.user_id for e in events],
             "session_id": [e.session_id or NIL for e in events],
             "seq": [e.seq for e in events],
-            "progress_ms": [e.progress_ms for e in events],
-            "total_ms": [e.total_ms for e in events],
-            "watched_from_ms": [e.watched_from_ms for e in events],
-            "event_time": [e.event_time_ms for e in events],
+            # `to_ms`, written out: three calls a row are a twentieth of what a row costs.
+            "progress_ms": [int(e.progress * 1000 + 0.5) for e in events],
+            "total_ms": [int(e.total * 1000 + 0.5) for e in events],
+            "watched_from_ms": [
+                None if (start := e.watched_from) is None else int(start * 1000 + 0.5)
+                for e in events
+            ],
+            "event_time": [e.viewed_at + e.clock_offset_ms for e in events],
             "viewed_at": [e.viewed_at for e in events],
             "clock_offset_ms": [e.clock_offset_ms for e in events],
             "kind": [e.kind or "" for e in events],
