@@ -96,6 +96,20 @@ async def test_a_small_batch_is_stored_once_it_is_old_enough(clock):
     assert 3.0 <= clock.now() < 4.0
 
 
+async def test_the_memory_of_a_backlog_is_given_back_once_it_is_stored():
+    world, given_back = World(), []
+    world.append_each([event(n) for n in range(40)])
+    pipeline = world.pipeline(max_rows=2, max_buffered_bytes=8 * 1000)
+    pipeline.give_back = lambda: given_back.append(world.caught_up)
+
+    await step_until(pipeline, lambda: bool(given_back))
+    world.append_each([event(50)])  # no backlog
+    await step_until(pipeline, lambda: world.caught_up)
+    await pipeline.step()
+
+    assert given_back == [True]
+
+
 async def test_partitions_are_delivered_each_in_its_own_order():
     world = World()
     world.grow(3)

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from typing import Any
 
 _M_ARENA_MAX = -8
 
@@ -14,8 +15,22 @@ def keep_one_arena() -> None:
     contend here, since Python lets one of them allocate at a time. Has to come before the
     first thread. Reference: mallopt(3), M_ARENA_MAX.
     """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # musl has none
+    mallopt = _of_glibc("mallopt")
+    if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Return free memory to the system: after a large backlog most of the heap is that.
+
+    It takes milliseconds, so it is for the end of a backlog and not for every batch.
+    Reference: malloc_trim(3).
+    """
+    malloc_trim = _of_glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _of_glibc(name: str) -> Any:  # noqa: ANN401 - a C function
+    """Return a function that only glibc has, None elsewhere."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

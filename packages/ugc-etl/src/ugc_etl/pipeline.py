@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from ugc_core.allocator import give_back
 from ugc_core.bootstrap import LogConsumer
 from ugc_core.clock import Clock
 from ugc_core.errors import LogUnavailableError, PartitionLostError
@@ -20,6 +21,8 @@ from ugc_etl.retry import Retry
 _log = structlog.get_logger()
 
 _POLL_RECORDS = 5000
+_BACKLOG = 8
+"""An eighth of what a partition may hold, waiting in all of them, is a backlog."""
 _IDLE_S = 0.25
 """Longest poll: how late a stop or a finished delivery is noticed, in seconds."""
 
@@ -70,6 +73,7 @@ class Pipeline:
         limits: When a batch is due, and how much may wait.
         retry: How to wait for the log to answer.
         metrics: What is counted.
+        give_back: Called at the end of a backlog, to return its memory to the system.
     """
 
     topic: str
@@ -79,7 +83,9 @@ class Pipeline:
     limits: EtlSection
     retry: Retry
     metrics: EtlMetrics
+    give_back: Callable[[], None] = give_back
     _lines: dict[int, _Line] = field(default_factory=dict)
+    _backlog: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then deliver what was read, within the deadline.
@@ -211,8 +217,18 @@ class Pipeline:
         if roomy:
             self.consumer.resume(frozenset(roomy))
         lanes = self._lines.values()
-        self.metrics.buffered_bytes.set(sum(line.lane.size for line in lanes))
+        waiting = sum(line.lane.size for line in lanes)
+        self.metrics.buffered_bytes.set(waiting)
         self.metrics.paused.set(sum(line.paused for line in lanes))
+        self._let_go(waiting)
+
+    def _let_go(self, waiting: int) -> None:
+        """Let go of a backlog's memory once nothing of it is under way."""
+        if waiting * _BACKLOG > self.limits.max_buffered_bytes:
+            self._backlog = True
+        elif self._backlog and not any(line.task for line in self._lines.values()):
+            self._backlog = False
+            self.give_back()
 
     async def _cancel(self, lines: Sequence[_Line]) -> None:
         """End deliveries without a commit."""
