@@ -1,5 +1,6 @@
 """From the records of a batch to rows and dead letters."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,3 +122,33 @@ def test_rows_that_the_warehouse_refuses_become_dead_letters_one_each():
     assert [letter.payload for letter in letters] == [line(1), line(2)]
     assert {letter.reason for letter in letters} == {"does not fit"}
     assert {letter.partition for letter in letters} == {2}
+
+
+LINES = st.sampled_from([line(1), line(2), line(3), BAD, b"", b'{"a":1}{"b":2}'])
+HEADERS = st.sampled_from([(), (("schema_version", b"1"),), (("schema_version", b"9"),)])
+RECORDS = st.lists(
+    st.tuples(st.lists(LINES, min_size=1, max_size=4), HEADERS, st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(RECORDS, st.integers(0, 3))
+def test_records_that_are_decoded_together_become_what_each_becomes_alone(made, streak):
+    records = []
+    for offset, (lines, headers, ended) in enumerate(made):
+        whole = record(offset, *lines, headers=headers)
+        value = whole.value + b"\n" if ended else whole.value
+        records.append(msgspec.structs.replace(whole, value=value))
+
+    together = decode(batch(*records), streak=streak)
+
+    alone = []
+    for each in records:
+        alone.append(decode(batch(each), streak=alone[-1].streak if alone else streak))
+    assert together.rows.events == [event for found in alone for event in found.rows.events]
+    assert together.rows.sources == [place for found in alone for place in found.rows.sources]
+    assert together.dead == [letter for found in alone for letter in found.dead]
+    assert together.lines == sum(found.lines for found in alone)
+    assert together.streak == (alone[-1].streak if alone else streak)
+    assert together.longest_streak == max((found.longest_streak for found in alone), default=0)

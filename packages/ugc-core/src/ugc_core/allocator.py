@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 _M_ARENA_MAX = -8
+_YOUNG = 50_000
+"""New objects that make the collector look at them; 700 by default."""
 
 
 def keep_one_arena() -> None:
@@ -19,6 +21,16 @@ def keep_one_arena() -> None:
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
+
+
+def collect_rarely() -> None:
+    """Let the cyclic garbage collector look seldom, and not at what is there now.
+
+    A pipeline makes values by the hundred thousand and no cycles: by default the collector
+    walks them again and again while a backlog fills, at the price of decoding it.
+    """
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
 
 
 def give_back() -> None:

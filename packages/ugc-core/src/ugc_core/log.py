@@ -15,7 +15,7 @@ from msgspec import Struct
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, kw_only=True, gc=False):
     """Where a line was kept.
 
     Attributes:
@@ -29,7 +29,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
     line: int
 
 
-class Record(Struct, frozen=True, kw_only=True):
+# gc=False: plain values alone, and a backlog is a hundred thousand of them.
+class Record(Struct, frozen=True, kw_only=True, gc=False):
     """One record as it was kept.
 
     Attributes:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import structlog
 from prometheus_client import start_http_server
 
-from ugc_core.allocator import keep_one_arena
+from ugc_core.allocator import collect_rarely, keep_one_arena
 from ugc_core.clock import SystemClock
 from ugc_core.environment import environment
 from ugc_core.errors import InUseError, UgcError
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"ugc-etl {version('ugc-etl')}")
     parser.parse_args()
     keep_one_arena()
+    collect_rarely()
     try:
         settings = load(environment()).settings
         configure_logging(settings.logging, service="ugc-etl")
