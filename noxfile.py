@@ -15,7 +15,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
-SOURCES = ("packages", "tests", "stress-testing", "noxfile.py")
+SOURCES = ("packages", "tests", "stress-testing", "infra", "noxfile.py")
 
 
 def run(session: nox.Session, *command: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import pytest
+from harness.kafka import Brokers, running
 
+from tests.kafka_logs import kafka_ports, require_kafka
 from ugc_core.adapters.memory_log import (
     MemoryLog,
     MemoryLogAdmin,
@@ -102,6 +104,17 @@ class OpenedLog(NamedTuple):
     admin: LogAdmin
     scanner: LogScanner
     scrubber: LogScrubber
+    section: LogSection
+
+    @property
+    def topic(self) -> str:
+        """The topic of the reports."""
+        return self.section.topic
+
+    @property
+    def group(self) -> str:
+        """The reader's group."""
+        return self.section.group
 
     async def records(self, *, at_once: int = 1000) -> dict[int, list[Record]]:
         """Poll until nothing comes any more; return the records by partition."""
@@ -136,6 +149,14 @@ class OpenMemoryLog(Protocol):
     ) -> AbstractAsyncContextManager[OpenedLog]: ...
 
 
+class OpenKafkaLog(Protocol):
+    """Opens the log in a broker; a second call opens it again, as a restart would."""
+
+    def __call__(
+        self, section: LogSection, clock: Clock
+    ) -> AbstractAsyncContextManager[OpenedLog]: ...
+
+
 @pytest.fixture(scope="session")
 def open_sqlite_log() -> OpenSqliteLog:
     @asynccontextmanager
@@ -151,7 +172,7 @@ def open_sqlite_log() -> OpenSqliteLog:
             )
             scanner = await stack.enter_async_context(SqliteLogScanner.open(path, section))
             scrubber = await stack.enter_async_context(SqliteLogScrubber.open(path, section))
-            yield OpenedLog(writer, reader, admin, scanner, scrubber)
+            yield OpenedLog(writer, reader, admin, scanner, scrubber, section)
 
     return opened
 
@@ -165,6 +186,28 @@ def open_memory_log() -> OpenMemoryLog:
         writer = MemoryLogWriter(memory, section.topic, max_in_flight=section.max_in_flight)
         reader = MemoryLogReader(memory, section.topic, section.group)
         scanner, scrubber = MemoryLogScanner(memory), MemoryLogScrubber(memory)
-        yield OpenedLog(writer, reader, admin, scanner, scrubber)
+        yield OpenedLog(writer, reader, admin, scanner, scrubber, section)
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    """One real broker until the last test; every test has topics of its own."""
+    require_kafka()
+    with running(tmp_path_factory.mktemp("kafka")) as brokers:
+        yield brokers
+
+
+@pytest.fixture(scope="session")
+def open_kafka_log() -> OpenKafkaLog:
+    @asynccontextmanager
+    async def opened(section: LogSection, clock: Clock) -> AsyncIterator[OpenedLog]:
+        async with kafka_ports(section, clock) as ports:
+            # Kafka's copies end with the retention: there is nothing that takes lines out.
+            nothing = MemoryLogScrubber(MemoryLog())
+            yield OpenedLog(
+                ports.writer, ports.reader, ports.admin, ports.scanner, nothing, section
+            )
 
     return opened

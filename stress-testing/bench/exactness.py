@@ -42,6 +42,7 @@ from ugc_etl.rows import version
 RECORDS, LINES = 200, 100
 ROWS = RECORDS * LINES
 ROUNDS = 12
+_USER = UUID(int=7)
 _ON_SERVER = ("rows", "rows_with_a_token", "ledger")
 """Variants that give the server work; what it does meanwhile is none of the others'."""
 Work = Callable[[Batch], Awaitable[object]]
@@ -57,7 +58,7 @@ def batches(number: int) -> list[Batch]:
                 partition=0,
                 offset=start + offset,
                 key=None,
-                value=b"\n".join(map(_line, text.split(b"\n"))),
+                value=b"\n".join(line_of(one, _USER) for one in text.split(b"\n")),
                 headers=EVENT_HEADERS,
                 timestamp_ms=0,
             )
@@ -67,11 +68,12 @@ def batches(number: int) -> list[Batch]:
     return found
 
 
-def _line(report: bytes) -> bytes:
+def line_of(report: bytes, user_id: UUID) -> bytes:
+    """Return the log's line of a report, as the API makes it."""
     now_ms = time.time_ns() // 1_000_000
     event = accept(
         parse_report(report),
-        Viewer(user_id=UUID(int=7)),
+        Viewer(user_id=user_id),
         film_id=None,
         received_ms=now_ms,
         window=Window(),

@@ -5,9 +5,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from harness.kafka import Brokers
+from msgspec.structs import replace
 
+from tests.kafka_logs import kafka_section
 from ugc_core.adapters.memory_log import MemoryLog
 from ugc_core.clock import ManualClock
 from ugc_core.settings import LogSection
@@ -19,25 +21,33 @@ Keywords change the log's settings, `partitions=8` for one.
 """
 
 
-@pytest.fixture(
-    params=["memory", "sqlite"]  # Kafka joins here: pytest.param("kafka", marks=mark.cluster)
-)
-def open_log(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    clock: ManualClock,
-    open_memory_log: OpenLog,
-    open_sqlite_log: OpenLog,
-) -> OpenLog:
+@pytest.fixture(params=["memory", "sqlite", "kafka"])
+def open_log(request: pytest.FixtureRequest) -> OpenLog:
     """One log adapter per test run; the test never learns which."""
-    memory = MemoryLog(clock=clock)
-    openers: dict[str, Callable[[LogSection], AbstractAsyncContextManager[Any]]] = {
-        "memory": lambda section: open_memory_log(memory, section),
-        "sqlite": lambda section: open_sqlite_log(tmp_path / "log.db", section, clock),
-    }
-
-    def opened(**changes: object) -> AbstractAsyncContextManager[Any]:
-        section = msgspec.structs.replace(LogSection(), **changes)
-        return openers[request.param](section)
-
+    opened: OpenLog = request.getfixturevalue(f"open_{request.param}")
     return opened
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def open_embedded_log(request: pytest.FixtureRequest) -> OpenLog:
+    """One of the adapters that look after their records themselves, unlike Kafka's brokers."""
+    opened: OpenLog = request.getfixturevalue(f"open_{request.param}")
+    return opened
+
+
+@pytest.fixture
+def open_memory(clock: ManualClock, open_memory_log: OpenLog) -> OpenLog:
+    memory = MemoryLog(clock=clock)
+    return lambda **changes: open_memory_log(memory, replace(LogSection(), **changes))
+
+
+@pytest.fixture
+def open_sqlite(tmp_path: Path, clock: ManualClock, open_sqlite_log: OpenLog) -> OpenLog:
+    path = tmp_path / "log.db"
+    return lambda **changes: open_sqlite_log(path, replace(LogSection(), **changes), clock)
+
+
+@pytest.fixture
+def open_kafka(kafka: Brokers, clock: ManualClock, open_kafka_log: OpenLog) -> OpenLog:
+    section = kafka_section(kafka.url)
+    return lambda **changes: open_kafka_log(replace(section, **changes), clock)

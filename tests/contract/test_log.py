@@ -191,7 +191,7 @@ async def test_a_poll_returns_no_more_than_it_was_asked_for(open_log):
 
         found = await log.reader.poll(max_records=5, timeout_s=0)
 
-    assert sum(map(len, found.values())) == 5
+    assert 1 <= sum(map(len, found.values())) <= 5
 
 
 @pytest.mark.guarantee("LOG-6")
@@ -294,7 +294,7 @@ async def test_a_seek_before_the_first_poll_wins_over_the_commit(open_log):
 async def test_a_seek_to_the_end_waits_for_what_comes(open_log):
     async with open_log() as log:
         await log.writer.append(KEYS[2], [b"a"])
-        end = (await log.admin.watermarks("views"))[2].high
+        end = (await log.admin.watermarks(log.topic))[2].high
         log.reader.seek(2, end)
         assert await log.lines() == {}
         await log.writer.append(KEYS[2], [b"b"])
@@ -309,7 +309,9 @@ async def test_a_position_that_is_not_in_the_log_is_an_error_until_the_next_seek
         log.reader.seek(2, receipt.offset + 2)
 
         for _ in range(2):
-            with pytest.raises(OffsetOutOfRangeError, match=r"views\[2\]: offset 2 .* 0 to 1"):
+            with pytest.raises(
+                OffsetOutOfRangeError, match=rf"{log.topic}\[2\]: offset 2 .* 0 to 1"
+            ):
                 await log.reader.poll(max_records=10, timeout_s=0)
         log.reader.seek(2, receipt.offset)
 
@@ -318,9 +320,9 @@ async def test_a_position_that_is_not_in_the_log_is_an_error_until_the_next_seek
 
 @pytest.mark.guarantee("LOG-9")
 async def test_partitions_added_later_are_read_from_their_beginning_without_a_restart(open_log):
-    grown = [Topic(name="views", partitions=8, retention_ms=HOUR_MS)]
     key = next(b"%d" % n for n in range(1000) if partition_for(b"%d" % n, 8) == 6)
     async with open_log() as log:
+        grown = [Topic(name=log.topic, partitions=8, retention_ms=HOUR_MS)]
         await log.lines()
         await log.admin.apply(await log.admin.plan(grown))
         # The first may still go by the old number, as with any producer's metadata.
@@ -340,12 +342,14 @@ async def test_partitions_added_later_are_read_from_their_beginning_without_a_re
 async def test_commits_survive_a_restart(open_log):
     commits = {0: Commit(offset=3), 2: Commit(offset=0, metadata="nothing yet")}
     async with open_log() as log:
+        for _ in range(3):
+            await log.writer.append(KEYS[0], [b"a"])
         await log.reader.commit({0: Commit(offset=1, metadata="older")})
         await log.reader.commit(commits)
 
     async with open_log() as log:
         assert await log.reader.committed(frozenset({0, 1, 2, 3})) == commits
-        assert await log.admin.committed_by("ugc-etl", "views") == commits
+        assert await log.admin.committed_by(log.group, log.topic) == commits
 
 
 @pytest.mark.guarantee("LOG-10")
@@ -376,8 +380,8 @@ async def test_a_partition_without_a_commit_is_absent(open_log):
 
         assert set(await log.reader.committed(frozenset({1, 2}))) == {1}
         assert await log.reader.committed(frozenset({2})) == {}
-        assert await log.admin.committed_by("nobody", "views") == {}
-        assert await log.admin.committed_by("ugc-etl", "nothing") == {}
+        assert await log.admin.committed_by("nobody", log.topic) == {}
+        assert await log.admin.committed_by(log.group, "nothing") == {}
 
 
 # --- LogAdmin
@@ -413,15 +417,15 @@ async def test_a_plan_changes_nothing_and_its_application_leaves_nothing_to_do(o
 async def test_a_topic_that_differs_is_changed_and_keeps_its_records(
     open_log, partitions, retention_ms, kind
 ):
-    wanted = [Topic(name="views", partitions=partitions, retention_ms=retention_ms)]
     async with open_log() as log:
+        wanted = [Topic(name=log.topic, partitions=partitions, retention_ms=retention_ms)]
         await log.writer.append(KEYS[3], [b"a"])
         changes = await log.admin.plan(wanted)
         await log.admin.apply(changes)
 
         assert [change.kind for change in changes] == [kind]
         assert await log.admin.plan(wanted) == []
-        assert set(await log.admin.watermarks("views")) == set(range(partitions))
+        assert set(await log.admin.watermarks(log.topic)) == set(range(partitions))
         assert await log.lines() == {3: [b"a"]}
 
 
@@ -429,9 +433,9 @@ async def test_a_topic_that_differs_is_changed_and_keeps_its_records(
 async def test_a_topic_never_shrinks(open_log):
     async with open_log() as log:
         with pytest.raises(ConfigError, match="UGC_LOG__PARTITIONS=4"):
-            await log.admin.plan([Topic(name="views", partitions=2, retention_ms=HOUR_MS)])
+            await log.admin.plan([Topic(name=log.topic, partitions=2, retention_ms=HOUR_MS)])
 
-        assert set(await log.admin.watermarks("views")) == {0, 1, 2, 3}
+        assert set(await log.admin.watermarks(log.topic)) == {0, 1, 2, 3}
 
 
 async def test_watermarks_are_the_ends_of_each_partition(open_log):
@@ -439,7 +443,7 @@ async def test_watermarks_are_the_ends_of_each_partition(open_log):
         await log.writer.append(KEYS[1], [b"a", b"b"])
         await log.writer.append(KEYS[1], [b"c"])
 
-        found = await log.admin.watermarks("views")
+        found = await log.admin.watermarks(log.topic)
 
         assert found == {p: Watermarks(low=0, high=2 if p == 1 else 0) for p in range(4)}
         assert await log.admin.watermarks("nothing") == {}
@@ -455,7 +459,7 @@ async def test_offsets_at_finds_the_first_record_that_is_not_older(open_log, clo
             await clock.sleep(1.0)
 
         async def at(moment):
-            return (await log.admin.offsets_at("views", moment))[1]
+            return (await log.admin.offsets_at(log.topic, moment))[1]
 
         assert [await at(moment) for moment in times] == [0, 1, 2, 3, 4]
         assert [await at(moment + 1) for moment in times] == [1, 2, 3, 4, 5]
@@ -470,7 +474,7 @@ async def test_of_records_with_the_same_time_offsets_at_finds_the_first(open_log
         for _ in range(4):
             await log.writer.append(KEYS[1], [b"a"])
 
-        assert (await log.admin.offsets_at("views", clock.wall_ms()))[1] == 1
+        assert (await log.admin.offsets_at(log.topic, clock.wall_ms()))[1] == 1
 
 
 @pytest.mark.guarantee("LOG-13")
@@ -478,15 +482,15 @@ async def test_where_every_record_is_older_offsets_at_gives_the_high_mark(open_l
     async with open_log() as log:
         await log.writer.append(KEYS[1], [b"a"])
 
-        found = await log.admin.offsets_at("views", clock.wall_ms() + 1)
+        found = await log.admin.offsets_at(log.topic, clock.wall_ms() + 1)
 
         assert found == {0: 0, 1: 1, 2: 0, 3: 0}
         assert await log.admin.offsets_at("nothing", 0) == {}
 
 
 @pytest.mark.guarantee("LOG-14")
-async def test_records_that_nobody_committed_never_go(open_log, clock):
-    async with open_log(retention_hours=1) as log:
+async def test_records_that_nobody_committed_never_go(open_embedded_log, clock):
+    async with open_embedded_log(retention_hours=1) as log:
         await log.writer.append(KEYS[1], [b"a"])
         await clock.sleep(1000 * HOUR_S)
         await log.writer.append(KEYS[1], [b"b"])  # a log may look after its retention now
@@ -495,8 +499,10 @@ async def test_records_that_nobody_committed_never_go(open_log, clock):
 
 
 @pytest.mark.guarantee("LOG-14")
-async def test_committed_records_can_be_read_again_until_their_retention_is_over(open_log, clock):
-    async with open_log(retention_hours=2) as log:
+async def test_committed_records_can_be_read_again_until_their_retention_is_over(
+    open_embedded_log, clock
+):
+    async with open_embedded_log(retention_hours=2) as log:
         await log.writer.append(KEYS[1], [b"a"])
         await clock.sleep(100 * HOUR_S)  # counted from the commit, not from the append
         await log.reader.commit({1: Commit(offset=1)})

@@ -5,8 +5,6 @@ import pytest
 from ugc_core.errors import LogUnavailableError, OffsetOutOfRangeError
 from ugc_core.log import Commit
 
-TOPIC = "views"
-
 
 async def fill(log, count: int) -> tuple[int, list[int]]:
     """Append records of one key; return their partition and offsets."""
@@ -21,7 +19,7 @@ async def test_a_range_comes_whole_once_and_in_order_however_few_at_a_time(open_
         start, end = offsets[1], offsets[4]
 
         values = []
-        while records := await log.scanner.scan(TOPIC, partition, start, end, max_records=2):
+        while records := await log.scanner.scan(log.topic, partition, start, end, max_records=2):
             values += [record.value for record in records]
             start = records[-1].offset + 1
 
@@ -33,9 +31,11 @@ async def test_scanning_moves_no_group(open_log):
     async with open_log() as log:
         partition, offsets = await fill(log, 3)
         await log.reader.commit({partition: Commit(offset=offsets[1])})
-        await log.scanner.scan(TOPIC, partition, 0, offsets[2] + 1, max_records=10)
+        await log.scanner.scan(log.topic, partition, 0, offsets[2] + 1, max_records=10)
 
         committed = await log.reader.committed(frozenset({partition}))
+
+    async with open_log() as log:
         lines = await log.lines()
 
     assert committed == {partition: Commit(offset=offsets[1])}
@@ -48,7 +48,7 @@ async def test_an_empty_range_has_no_records(open_log):
         partition, offsets = await fill(log, 1)
 
         end = offsets[0] + 1
-        assert list(await log.scanner.scan(TOPIC, partition, end, end, max_records=10)) == []
+        assert list(await log.scanner.scan(log.topic, partition, end, end, max_records=10)) == []
 
 
 @pytest.mark.guarantee("LOG-16")
@@ -58,7 +58,7 @@ async def test_a_range_that_is_not_all_written_is_an_error(open_log, start, end)
         partition, _ = await fill(log, 3)
 
         with pytest.raises(OffsetOutOfRangeError, match="holds 0 to 3"):
-            await log.scanner.scan(TOPIC, partition, start, end, max_records=10)
+            await log.scanner.scan(log.topic, partition, start, end, max_records=10)
 
 
 @pytest.mark.guarantee("LOG-16")

@@ -10,7 +10,7 @@ from ugc_core.errors import SchemaMismatchError
 from ugc_core.migrations import Migration, migrations, render
 from ugc_core.settings import WarehouseSection
 from ugc_core.urls import WarehouseTarget, warehouse_target
-from ugc_core.warehouse import Warehouse
+from ugc_core.warehouse import ShardedWarehouse
 
 TABLES = {"schema_migrations", "views_raw", "playback", "resume_points", "ingested", "erasures"}
 VIEWS = {"views", "playback_mv", "resume_points_mv"}
@@ -19,7 +19,7 @@ VIEWS = {"views", "playback_mv", "resume_points_mv"}
 class World:
     """A database, and the calls that a test makes on it."""
 
-    def __init__(self, warehouse: Warehouse, target: WarehouseTarget) -> None:
+    def __init__(self, warehouse: ShardedWarehouse, target: WarehouseTarget) -> None:
         self.warehouse = warehouse
         self.target = target
 
@@ -52,7 +52,7 @@ def database(section: WarehouseSection):
     return open_warehouse(section, database="default")
 
 
-def world(warehouse: Warehouse, section: WarehouseSection) -> World:
+def world(warehouse: ShardedWarehouse, section: WarehouseSection) -> World:
     return World(warehouse, warehouse_target(section.url))
 
 

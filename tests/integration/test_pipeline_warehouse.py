@@ -25,7 +25,7 @@ from ugc_core.events import Event
 from ugc_core.log import Record
 from ugc_core.settings import WarehouseSection
 from ugc_core.urls import warehouse_target
-from ugc_core.warehouse import Warehouse
+from ugc_core.warehouse import ShardedWarehouse, Warehouse
 from ugc_etl.adapters.clickhouse_store import ClickHouseStore
 from ugc_etl.adapters.memory_store import MemoryDeadLetters
 from ugc_etl.batches import Batch
@@ -223,7 +223,7 @@ def batch(*found: Record) -> Batch:
     return Batch(topic="views", partition=0, records=found)
 
 
-def store_of(warehouse: Warehouse, database: WarehouseSection) -> ClickHouseStore:
+def store_of(warehouse: ShardedWarehouse, database: WarehouseSection) -> ClickHouseStore:
     return ClickHouseStore(warehouse, warehouse_target(database.url))
 
 

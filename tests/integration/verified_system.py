@@ -33,7 +33,7 @@ from ugc_core.events import Event
 from ugc_core.log import Headers, Receipt
 from ugc_core.settings import EtlSection, LogSection, Settings, WarehouseSection
 from ugc_core.urls import warehouse_target
-from ugc_core.warehouse import Warehouse
+from ugc_core.warehouse import ShardedWarehouse
 from ugc_etl.adapters.clickhouse_store import UNHIDDEN, ClickHouseStore
 from ugc_etl.batches import Batch, count_lines
 from ugc_etl.bootstrap import open_pipeline
@@ -53,7 +53,7 @@ class System:
     """A log, a database, and a pipeline that runs when it is told to."""
 
     settings: Settings
-    warehouse: Warehouse
+    warehouse: ShardedWarehouse
 
     async def append(
         self, *events: Event, headers: Headers = EVENT_HEADERS, lines: Sequence[bytes] = ()

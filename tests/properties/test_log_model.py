@@ -1,4 +1,4 @@
-"""Whatever is done to it, the SQLite log answers as the in-memory log does."""
+"""Whatever is done to it, every real log answers as the in-memory log does."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.kafka_logs import kafka_section
 from ugc_core.adapters.memory_log import MemoryLog
 from ugc_core.bootstrap import topics
 from ugc_core.clock import ManualClock
@@ -24,6 +25,8 @@ KEYS = tuple(b"user-%d" % n for n in range(6))
 # Small bounds, so that a handful of appends is already more than one record.
 SECTION = LogSection(partitions=2, pack_lines=5, pack_bytes=60)
 MOST_PARTITIONS = 5
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Without looking for a smaller example: each one takes a second of a broker's time."""
 
 partition = st.integers(0, MOST_PARTITIONS - 1)
 place = st.integers(0, 30)
@@ -52,6 +55,23 @@ def test_sqlite_answers_as_memory_does(actions, open_memory_log, open_sqlite_log
         on_sqlite = Play(lambda section: open_sqlite_log(path, section, ManualClock()))
 
         assert asyncio.run(on_sqlite.all(actions)) == asyncio.run(on_memory.all(actions))
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=QUICK
+)
+@given(actions=st.lists(action, min_size=6, max_size=16))
+def test_kafka_answers_as_memory_does(actions, kafka, open_memory_log, open_kafka_log):
+    memory = MemoryLog()
+    on_memory = Play(lambda section: open_memory_log(memory, section))
+    names = kafka_section(kafka.url, partitions=2, pack_lines=5, pack_bytes=60)
+    on_kafka = Play(
+        lambda section: open_kafka_log(
+            msgspec.structs.replace(names, partitions=section.partitions), ManualClock()
+        )
+    )
+
+    assert asyncio.run(on_kafka.all(actions)) == asyncio.run(on_memory.all(actions))
 
 
 class Play:
@@ -152,7 +172,8 @@ class Play:
         before = self.section.partitions
         after = min(before + 1, MOST_PARTITIONS)
         self.section = msgspec.structs.replace(self.section, partitions=after)
-        await self.log.admin.apply(await self.log.admin.plan(topics(self.section)))
+        grown = msgspec.structs.replace(self.log.section, partitions=after)
+        await self.log.admin.apply(await self.log.admin.plan(topics(grown)))
         # A writer learns of it with its next append; until then it goes by the old number.
         keys = (b"settled-%d" % n for n in count())
         key = next(k for k in keys if partition_for(k, before) == partition_for(k, after))

@@ -94,7 +94,7 @@ def test_values_are_converted_to_their_types(config):
 
 
 def test_every_setting_has_a_variable_that_sets_it(config, tmp_path):
-    text = {"logging.level": "debug", "logging.format": "json"}
+    text = {"logging.level": "debug", "logging.format": "json", "log.kafka.sasl_mechanism": "PLAIN"}
     for name, value in leaves(Settings()):
         secret = tmp_path / "secret"
         secret.write_text("x", "utf-8")

@@ -26,6 +26,7 @@ from ugc_core.errors import (
     RowsRefusedError,
     SchemaMismatchError,
     WarehouseUnavailableError,
+    WarehouseUnreachableError,
 )
 from ugc_core.settings import WarehouseSection
 from ugc_core.warehouse import Settings, Warehouse
@@ -268,7 +269,7 @@ async def test_waiting_for_a_connection_counts_towards_the_deadline():
         )
         fake.gate.set()
 
-        assert [type(found) for found in both] == [WarehouseUnavailableError] * 2
+        assert [type(found) for found in both] == [WarehouseUnreachableError] * 2
         await insert(warehouse, 3)
 
 

@@ -129,9 +129,9 @@ async def _in_warehouse(
     who = {"user": user_id}
     async with open_warehouse(settings) as warehouse:
         answer = await warehouse.read(
-            "SELECT requested_at, erased_at > toDateTime64(0, 3, 'UTC') AS done,"
+            "SELECT requested_at, min(erased_at > toDateTime64(0, 3, 'UTC')) AS done,"
             " partition, offset FROM erasures FINAL WHERE user_id = {user:UUID}"
-            " ORDER BY partition, offset",
+            " GROUP BY partition, offset, requested_at ORDER BY partition, offset",
             who,
         )
         erasures = [dict(zip(answer.names, row, strict=True)) for row in answer.rows]

@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, assert_never
 
-from ugc_core.clock import Clock
-from ugc_core.errors import ConfigError
+from ugc_core.clock import Clock, SystemClock
 from ugc_core.log import (
     LogAdmin,
     LogCommitter,
@@ -21,7 +20,9 @@ from ugc_core.log import (
 )
 from ugc_core.settings import LogSection, WarehouseSection
 from ugc_core.urls import KafkaLogTarget, SqliteLogTarget, log_target, warehouse_target
-from ugc_core.warehouse import Warehouse
+from ugc_core.warehouse import ShardedWarehouse
+
+_MAX_LETTER_BYTES = 8_388_608
 
 
 class LogConsumer(LogReader, LogCommitter, Protocol):
@@ -36,7 +37,13 @@ def topics(settings: LogSection) -> list[Topic]:
             partitions=settings.partitions,
             retention_ms=settings.retention_ms,
         ),
-        Topic(name=settings.dlq_topic, partitions=1, retention_ms=settings.retention_ms),
+        Topic(
+            name=settings.dlq_topic,
+            partitions=1,
+            retention_ms=settings.retention_ms,
+            # A letter quotes a record of others, which may be as large as a record can be.
+            max_record_bytes=_MAX_LETTER_BYTES,
+        ),
     ]
 
 
@@ -60,8 +67,14 @@ async def open_log_writer(
                 path, topic, settings, clock=clock, check=check
             ) as writer:
                 yield writer
-        case KafkaLogTarget():
-            raise _no_kafka()
+        case KafkaLogTarget() as target:
+            from ugc_core.adapters.kafka_writer import KafkaLogWriter  # noqa: PLC0415
+
+            known = {found.name: found.max_record_bytes for found in topics(settings)}
+            async with KafkaLogWriter.open(
+                target, topic, settings, clock=clock, max_record_bytes=known.get(topic, 1_048_576)
+            ) as kafka_writer:
+                yield kafka_writer
         case other:
             assert_never(other)
 
@@ -77,8 +90,13 @@ async def open_log_consumer(settings: LogSection, *, clock: Clock) -> AsyncItera
                 path, settings.topic, settings.group, settings, clock=clock
             ) as reader:
                 yield reader
-        case KafkaLogTarget():
-            raise _no_kafka()
+        case KafkaLogTarget() as target:
+            from ugc_core.adapters.kafka_reader import KafkaLogReader  # noqa: PLC0415
+
+            async with KafkaLogReader.open(
+                target, settings.topic, settings.group, settings
+            ) as kafka_reader:
+                yield kafka_reader
         case other:
             assert_never(other)
 
@@ -92,8 +110,11 @@ async def open_log_admin(settings: LogSection) -> AsyncIterator[LogAdmin]:
 
             async with SqliteLogAdmin.open(path, settings) as admin:
                 yield admin
-        case KafkaLogTarget():
-            raise _no_kafka()
+        case KafkaLogTarget() as target:
+            from ugc_core.adapters.kafka_admin import KafkaLogAdmin  # noqa: PLC0415
+
+            async with KafkaLogAdmin.open(target, settings) as kafka_admin:
+                yield kafka_admin
         case other:
             assert_never(other)
 
@@ -107,8 +128,11 @@ async def open_log_scanner(settings: LogSection) -> AsyncIterator[LogScanner]:
 
             async with SqliteLogScanner.open(path, settings) as scanner:
                 yield scanner
-        case KafkaLogTarget():
-            raise _no_kafka()
+        case KafkaLogTarget() as target:
+            from ugc_core.adapters.kafka_scanner import KafkaLogScanner  # noqa: PLC0415
+
+            async with KafkaLogScanner.open(target, settings) as kafka_scanner:
+                yield kafka_scanner
         case other:
             assert_never(other)
 
@@ -131,20 +155,23 @@ async def open_log_scrubber(settings: LogSection) -> AsyncIterator[LogScrubber |
 @asynccontextmanager
 async def open_warehouse(
     settings: WarehouseSection, *, database: str | None = None
-) -> AsyncIterator[Warehouse]:
+) -> AsyncIterator[ShardedWarehouse]:
     """Open the warehouse; nothing is connected before the first call.
 
     Args:
         settings: The warehouse's section.
         database: Another current database, where our own may not exist yet.
     """
-    from ugc_core.adapters.asynch_warehouse import AsynchWarehouse  # noqa: PLC0415
-
     target = warehouse_target(settings.url)
-    async with AsynchWarehouse.open(target, settings, database=database) as warehouse:
-        yield warehouse
+    if target.cluster is None:
+        from ugc_core.adapters.asynch_warehouse import AsynchWarehouse  # noqa: PLC0415
 
+        async with AsynchWarehouse.open(target, settings, database=database) as single:
+            yield single
+    else:
+        from ugc_core.adapters.cluster_warehouse import ClusterWarehouse  # noqa: PLC0415
 
-def _no_kafka() -> ConfigError:
-    msg = "log.url: this version has no Kafka adapter yet; use sqlite:///path/to/log.db"
-    return ConfigError(msg)
+        async with ClusterWarehouse.open(
+            target, settings, clock=SystemClock(), database=database
+        ) as cluster:
+            yield cluster

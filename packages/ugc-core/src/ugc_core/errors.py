@@ -5,9 +5,11 @@ UgcError
 │   ├── LogUnavailableError
 │   │   └── LogBusyError
 │   ├── WarehouseUnavailableError
+│   │   └── WarehouseUnreachableError
 │   └── PartitionLostError
 ├── RejectedError                 set this one input aside and go on
 │   ├── MalformedLineError
+│   ├── RecordTooLargeError
 │   ├── ReportRefusedError
 │   │   ├── MalformedReportError
 │   │   └── ForeignReportError
@@ -44,6 +46,10 @@ class WarehouseUnavailableError(TransientError):
     """The warehouse is down, overloaded, read-only or did not answer in time."""
 
 
+class WarehouseUnreachableError(WarehouseUnavailableError):
+    """A node did not answer at all, or not in time; another node may."""
+
+
 class PartitionLostError(TransientError):
     """The partition belongs to another member of the group now; drop its work here."""
 
@@ -63,6 +69,10 @@ class MalformedLineError(RejectedError):
         """Keep the decoder's own words."""
         super().__init__(f"not an event: {reason}")
         self.reason = reason
+
+
+class RecordTooLargeError(RejectedError):
+    """The log takes no record of this size."""
 
 
 class ReportRefusedError(RejectedError):

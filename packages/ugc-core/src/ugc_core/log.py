@@ -2,7 +2,7 @@
 
 A log is a set of topics; a topic is a set of partitions; a partition is an ordered list of
 records with offsets. A record's value is one or more lines, each a report. The adapters in
-`ugc_core.adapters` (memory, SQLite, later Kafka) keep the same promises, and one contract
+`ugc_core.adapters` (memory, SQLite, Kafka) keep the same promises, and one contract
 suite (tests/contract) holds all of them to it.
 """
 
@@ -80,12 +80,15 @@ class Topic(Struct, frozen=True, kw_only=True):
     Attributes:
         name: Letters, digits, dots, dashes and underscores.
         partitions: How many; may grow, never shrink.
-        retention_ms: How long records stay once every group has committed past them.
+        retention_ms: How long records stay once every group has committed past them; on
+            Kafka once they were appended.
+        max_record_bytes: Largest record that a broker has to take.
     """
 
     name: str
     partitions: int
     retention_ms: int
+    max_record_bytes: int = 1_048_576
 
 
 class ChangeKind(StrEnum):
@@ -94,6 +97,7 @@ class ChangeKind(StrEnum):
     CREATE = "create"
     GROW = "grow"
     RETAIN = "retain"
+    CONFIGURE = "configure"
 
 
 class TopicChange(Struct, frozen=True, kw_only=True):
@@ -129,6 +133,7 @@ class LogWriter(Protocol):
         Calls of one partition with equal headers may share a record.
 
         Raises:
+            RecordTooLargeError: No record of that size is taken; nothing was kept.
             LogBusyError: Too much is in flight; nothing of this call was kept.
             LogUnavailableError: No acknowledgement within the deadline; some, all or none of
                 it may be kept. Appending again is right: the lines carry their identity.
@@ -200,6 +205,9 @@ class LogAdmin(Protocol):
     LOG-12: `plan` changes nothing; after `apply` it finds nothing to do.
     LOG-13: `offsets_at` finds, by partition, the first record that is not older than a time.
     LOG-14: Records that are committed for longer than the retention may go; none before.
+        A promise of the embedded adapters. Kafka counts from the append and knows nothing of
+        commits, so there the retention must exceed the longest outage; what has gone before
+        it was read is an `OffsetOutOfRangeError`, never a silent jump.
     """
 
     async def plan(self, topics: Sequence[Topic]) -> Sequence[TopicChange]:

@@ -1,8 +1,12 @@
 """The warehouse's tables: numbered SQL files, one rendering for each of the two modes.
 
 A file holds statements that end in `;` at the end of a line; what follows the line
-`-- cluster only` is for clusters. Every statement may be repeated, so an interrupted
-migration is finished by running it again.
+`-- cluster only`, up to the line `-- everywhere`, is for clusters. Every statement may be
+repeated, so an interrupted migration is finished by running it again.
+
+Tables change while reports come in, so the order within a file matters: the nodes' own tables
+first, then the Distributed ones, then the views over them. Then nothing ever names a column
+that is not there yet, and a writer that does not know a new column goes on with its own.
 """
 
 import hashlib
@@ -14,7 +18,9 @@ from typing import NamedTuple
 
 from ugc_core.urls import WarehouseTarget
 
-_CLUSTER_ONLY = "-- cluster only\n"
+_CLUSTER_ONLY = re.compile(
+    r"^-- cluster only\n(.*?)(?:^-- everywhere\n|\Z)", re.MULTILINE | re.DOTALL
+)
 _FILE_NAME = re.compile(r"^(\d{4})_(\w+)\.sql$")
 
 # A repeated token is hidden for 10,000 blocks or a day; plain tables have no window at all
@@ -71,8 +77,7 @@ def render(text: str, target: WarehouseTarget, *, views_ttl_days: int = 0) -> li
         target: Decides the database's name and whether tables are replicated.
         views_ttl_days: How long raw reports stay; 0 is for ever.
     """
-    single, _, clustered = text.partition(_CLUSTER_ONLY)
-    sql = single + clustered if target.cluster else single
+    sql = _CLUSTER_ONLY.sub(r"\1" if target.cluster else "", text)
     filled = Template(sql).substitute(_values(target, views_ttl_days))
     parts = (_without_comments(part) for part in filled.split(";\n"))
     return [part for part in parts if part]
@@ -83,6 +88,11 @@ def local_suffix(target: WarehouseTarget) -> str:
     return "_local" if target.cluster else ""
 
 
+def on_cluster(target: WarehouseTarget) -> str:
+    """Return what a statement says to run on every node, with a space before it."""
+    return f" ON CLUSTER {target.cluster}" if target.cluster else ""
+
+
 def _values(target: WarehouseTarget, views_ttl_days: int) -> dict[str, str]:
     cluster = target.cluster
     ttl = f"TTL toDateTime(event_time) + INTERVAL {views_ttl_days} DAY" if views_ttl_days else ""
@@ -90,7 +100,7 @@ def _values(target: WarehouseTarget, views_ttl_days: int) -> dict[str, str]:
         "database": target.database,
         "cluster": cluster or "",
         "local": local_suffix(target),
-        "on_cluster": f" ON CLUSTER {cluster}" if cluster else "",
+        "on_cluster": on_cluster(target),
         "Replicated": "Replicated" if cluster else "",
         "path": f"{_REPLICA_PATH}, " if cluster else "",
         "path_only": f"({_REPLICA_PATH})" if cluster else "",

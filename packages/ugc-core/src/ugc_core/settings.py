@@ -5,7 +5,7 @@ nothing else differs between a laptop and a cluster.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -13,10 +13,60 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(gt=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0, le=86_400)]  # a day; `inf` is no deadline
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}\Z")]
+SaslMechanism = Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Compression = Literal["none", "lz4", "zstd"]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the tree: no changes after start, no misspelt names."""
+
+
+class KafkaSection(Section, frozen=True, kw_only=True):
+    """What only a `kafka://` log needs.
+
+    Attributes:
+        tls: Whether connections are encrypted.
+        ca_path: Certificates of the authorities that brokers are checked against; without
+            one those that this machine trusts.
+        cert_path: Our certificate, where brokers want one.
+        key_path: The key of that certificate.
+        sasl_mechanism: How to sign in; empty: not at all.
+        user: User of SASL.
+        password: Its password; better in a file, see `password_file`.
+        password_file: A file that holds the password.
+        replication: Copies of each partition that `ugc init` asks for.
+        min_insync_replicas: Copies that must have a record before it is acknowledged; one
+            less than `replication` lets a broker fail without a stop.
+        compression: How records are compressed on their way and on the brokers' disks.
+        linger_ms: How long a first report waits for others to share its record, in
+            milliseconds.
+        session_timeout_s: How long a group waits for a member that has fallen silent, in
+            seconds; a killed ETL's partitions stand still for as long.
+        rebalance_timeout_s: How long members may take to join anew, in seconds.
+        max_poll_interval_s: How long a member may go without a poll, in seconds; far above
+            the longest insert, although polling goes on beside it.
+        metadata_max_age_s: How often topics are looked at for new partitions, in seconds.
+        stuck_after_s: How long a client may make no progress, although it could, before it
+            is thrown away for a new one, in seconds.
+    """
+
+    tls: bool = False
+    ca_path: Path | None = None
+    cert_path: Path | None = None
+    key_path: Path | None = None
+    sasl_mechanism: SaslMechanism = ""
+    user: str = ""
+    password: str = ""
+    password_file: Path | None = None
+    replication: Annotated[int, Meta(gt=0, le=32)] = 3
+    min_insync_replicas: Annotated[int, Meta(gt=0, le=32)] = 2
+    compression: Compression = "lz4"
+    linger_ms: Annotated[float, Meta(ge=0, le=1000)] = 5.0
+    session_timeout_s: PositiveSeconds = 10.0
+    rebalance_timeout_s: PositiveSeconds = 60.0
+    max_poll_interval_s: PositiveSeconds = 300.0
+    metadata_max_age_s: PositiveSeconds = 30.0
+    stuck_after_s: PositiveSeconds = 30.0
 
 
 class LogSection(Section, frozen=True, kw_only=True):
@@ -27,12 +77,14 @@ class LogSection(Section, frozen=True, kw_only=True):
         topic: Topic of the reports; its dead letters go to `<topic>.dlq`.
         group: Consumer group of the ETL.
         partitions: Partitions of the topic; on a cluster a multiple of its shards.
-        retention_hours: How long a record stays after it was committed.
+        retention_hours: How long a record stays after it was committed; on Kafka after it
+            was appended, so there it must be longer than any outage.
         append_timeout_s: Longest wait for the log's acknowledgement, in seconds.
         call_timeout_s: Longest wait for any other answer of the log, in seconds.
         max_in_flight: Appends on their way at once; one more is refused at once.
         pack_lines: Most lines in one record that several requests share.
         pack_bytes: Most bytes in such a record.
+        kafka: What only a `kafka://` log needs.
     """
 
     url: str = "sqlite:///.ugc/log.db"
@@ -45,6 +97,7 @@ class LogSection(Section, frozen=True, kw_only=True):
     max_in_flight: Positive = 4096
     pack_lines: Positive = 500
     pack_bytes: Positive = 262_144
+    kafka: KafkaSection = KafkaSection()
 
     @property
     def dlq_topic(self) -> str:
@@ -71,6 +124,9 @@ class WarehouseSection(Section, frozen=True, kw_only=True):
             with a silent consumer (five minutes).
         max_connections: Connections a process keeps.
         views_ttl_days: How long raw reports stay; 0 keeps them for ever.
+        insert_quorum: On a cluster, replicas of a shard that must hold an insert before it
+            counts. 0: a majority, or those that are left while others are down. A number:
+            never fewer, so a shard with too few replicas waits, and the log keeps its reports.
     """
 
     url: str = "clickhouse://127.0.0.1:9000/movies"
@@ -82,6 +138,7 @@ class WarehouseSection(Section, frozen=True, kw_only=True):
     insert_timeout_s: PositiveSeconds = 60.0
     max_connections: Positive = 8
     views_ttl_days: Annotated[int, Meta(ge=0)] = 0
+    insert_quorum: Annotated[int, Meta(ge=0, le=16)] = 0
 
 
 class ApiSection(Section, frozen=True, kw_only=True):
@@ -200,5 +257,7 @@ class Settings(Section, frozen=True, kw_only=True):
     logging: LoggingSection = LoggingSection()
 
 
-SECRETS = frozenset({"warehouse.password", "api.docs_password", "auth.secret"})
+SECRETS = frozenset(
+    {"log.kafka.password", "warehouse.password", "api.docs_password", "auth.secret"}
+)
 """Settings that are never printed; each also has a `…_file` twin."""

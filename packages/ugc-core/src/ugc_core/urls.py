@@ -5,7 +5,7 @@ There is no flag for a mode anywhere: the type of what `log_target` returns is t
 
 import re
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
@@ -40,20 +40,37 @@ class KafkaLogTarget(Struct, frozen=True, kw_only=True):
 LogTarget = SqliteLogTarget | KafkaLogTarget
 
 
+class Node(NamedTuple):
+    """Where a ClickHouse server listens for the native protocol."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
 class WarehouseTarget(Struct, frozen=True, kw_only=True):
-    """A ClickHouse server, or one node of a cluster.
+    """A ClickHouse server, or a cluster and the nodes to learn its other nodes from.
 
     Attributes:
-        host: Its name or address.
+        host: Name or address of the server, or of the first node.
         port: Port of the native protocol.
         database: Database of our tables.
         cluster: Name of the cluster as in `system.clusters`; None for a single server.
+        others: More nodes to start from, for when the first is down.
     """
 
     host: str
     port: int
     database: str
     cluster: str | None = None
+    others: tuple[Node, ...] = ()
+
+    @property
+    def seeds(self) -> tuple[Node, ...]:
+        """The nodes that the URL names."""
+        return (Node(self.host, self.port), *self.others)
 
 
 def log_target(url: str) -> LogTarget:
@@ -73,7 +90,7 @@ def log_target(url: str) -> LogTarget:
 
 
 def warehouse_target(url: str) -> WarehouseTarget:
-    """Read a warehouse URL.
+    """Read a warehouse URL; a cluster's may name several nodes, `h1:9000,h2:9000`.
 
     Raises:
         ConfigError: It has another form, or carries a password.
@@ -81,25 +98,43 @@ def warehouse_target(url: str) -> WarehouseTarget:
     expected = "clickhouse://HOST:9000/DATABASE?cluster=NAME"
     try:
         parts = urlsplit(url)
-        port = parts.port or _CLICKHOUSE_PORT
         query = parse_qs(parts.query, strict_parsing=bool(parts.query))
+        if "@" in parts.netloc:
+            raise _credentials()
+        nodes = [*map(_node, parts.netloc.split(","))]
     except ValueError:
         _refuse("warehouse.url", expected, url)
-    if parts.username or parts.password:
-        msg = (
-            "warehouse.url must not carry a user or password: URLs end up in logs;"
-            " use warehouse.user and warehouse.password_file"
-        )
-        raise ConfigError(msg)
     database, clusters = parts.path.strip("/"), query.pop("cluster", [])
     names = [database, *clusters]
-    if parts.scheme != "clickhouse" or not parts.hostname or query or len(clusters) > 1:
+    if parts.scheme != "clickhouse" or query or len(clusters) > 1:
         _refuse("warehouse.url", expected, url)
+    if len(nodes) > 1 and not clusters:
+        _refuse("warehouse.url", f"{expected} (several hosts are a cluster's)", url)
     if not all(IDENTIFIER.match(name) for name in names):
         _refuse("warehouse.url", f"{expected}, names of letters, digits and underscores", url)
+    first, *others = nodes
     return WarehouseTarget(
-        host=parts.hostname, port=port, database=database, cluster=next(iter(clusters), None)
+        host=first.host,
+        port=first.port,
+        database=database,
+        cluster=next(iter(clusters), None),
+        others=tuple(others),
     )
+
+
+def _node(text: str) -> Node:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError(text)
+    return Node(parts.hostname, parts.port or _CLICKHOUSE_PORT)
+
+
+def _credentials() -> ConfigError:
+    msg = (
+        "warehouse.url must not carry a user or password: URLs end up in logs;"
+        " use warehouse.user and warehouse.password_file"
+    )
+    return ConfigError(msg)
 
 
 def _server(text: str) -> str:

@@ -1,9 +1,11 @@
-"""The warehouse's port: statements, reads and columnar inserts on ClickHouse."""
+"""The warehouse's ports: statements, reads and columnar inserts on ClickHouse."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
+
+from ugc_core.errors import UgcError
 
 Column = Sequence[object]
 Settings = Mapping[str, str | int]
@@ -72,3 +74,71 @@ class Warehouse(Protocol):
             SchemaMismatchError: The table or one of the columns is not there.
             QueryRefusedError: The server refused for another lasting reason.
         """
+
+
+class Shards(Protocol):
+    """The nodes behind the Distributed tables; a single server is one shard of one node.
+
+    Every method raises `WarehouseUnavailableError` like those of `Warehouse`.
+    """
+
+    async def shards(self) -> int:
+        """Return how many shards there are.
+
+        Raises:
+            ConfigError: The cluster is not there, or not one that we can write to.
+        """
+
+    async def insert_for(
+        self, partition: int, table: str, columns: Mapping[str, Column], *, settings: Settings
+    ) -> None:
+        """Insert into a table of the shard that a partition of the log feeds.
+
+        One replica after the other is asked, with the same settings and so the same token;
+        it returns once enough replicas hold the rows. When it raises that the shard is not
+        available, other shards may well be.
+
+        Args:
+            partition: The partition; its shard is partition mod shards.
+            table: Name of a node's own table, without the database.
+            columns: Values by column name.
+            settings: As for `Warehouse.insert`.
+
+        Raises:
+            RowsRefusedError: These rows can never be stored.
+            SchemaMismatchError: The table or one of the columns is not there.
+            QueryRefusedError: The server refused for another lasting reason.
+        """
+
+    async def execute_on_shards(self, sql: str, *, settings: Settings | None = None) -> None:
+        """Run a statement on a replica of every shard; return once all have done it.
+
+        Raises:
+            QueryRefusedError: A server understood and refused.
+        """
+
+    async def read_each(self, sql: str) -> Mapping[str, Answer | UgcError]:
+        """Run a reading statement on every node; return by `host:port` what each said.
+
+        What a node refuses is a `QueryRefusedError` among the answers, and a node that does
+        not answer a `WarehouseUnavailableError`.
+        """
+
+    async def define(self, sql: str) -> None:
+        """Run a statement that makes or changes tables; return once every node has done it.
+
+        Raises:
+            QueryRefusedError: A node understood and refused; the message names it.
+        """
+
+
+class ShardedWarehouse(Warehouse, Shards, Protocol):
+    """A warehouse whose shards can be written to one by one."""
+
+
+async def insert_on_every_shard(
+    warehouse: Shards, table: str, columns: Mapping[str, Column], *, settings: Settings
+) -> None:
+    """Insert the same rows into each shard's own table, so that any node can answer alone."""
+    for shard in range(await warehouse.shards()):
+        await warehouse.insert_for(shard, table, columns, settings=settings)

@@ -6,14 +6,21 @@ from functools import partial
 
 from ugc_core import warehouse_schema
 from ugc_core.backoff import Backoff
-from ugc_core.bootstrap import open_log_consumer, open_log_writer, open_warehouse
+from ugc_core.bootstrap import (
+    open_log_admin,
+    open_log_consumer,
+    open_log_writer,
+    open_warehouse,
+)
 from ugc_core.clock import Clock
 from ugc_core.settings import Settings
 from ugc_core.urls import warehouse_target
+from ugc_core.warehouse import Shards
 from ugc_etl.adapters.clickhouse_store import ClickHouseStore
 from ugc_etl.adapters.log_dead_letters import LogDeadLetters
 from ugc_etl.delivery import Delivery
 from ugc_etl.metrics import EtlMetrics
+from ugc_etl.partition_check import PartitionCheck
 from ugc_etl.pipeline import Pipeline
 from ugc_etl.retry import Retry
 
@@ -44,10 +51,12 @@ async def open_pipeline(
             "dead letters", lambda: enter(open_log_writer(settings.log, dlq_topic, clock=clock))
         )
         await retry.until_done("tables", partial(warehouse_schema.require, warehouse, target))
+        check = partition_check(warehouse, settings)
+        await retry.until_done("partitions", partial(check, 0))
         deliveries = partial(
             Delivery,
             committer=consumer,
-            store=ClickHouseStore(warehouse, target),
+            store=ClickHouseStore(warehouse, target, check=check),
             dead_letters=LogDeadLetters(dlq_writer),
             retry=retry,
             metrics=metrics,
@@ -63,3 +72,14 @@ async def open_pipeline(
             retry=retry,
             metrics=metrics,
         )
+
+
+def partition_check(warehouse: Shards, settings: Settings) -> PartitionCheck:
+    """Return what holds the topic's partitions to a multiple of the warehouse's shards."""
+
+    async def count() -> int:
+        async with open_log_admin(settings.log) as admin:
+            return len(await admin.watermarks(settings.log.topic))
+
+    cluster = warehouse_target(settings.warehouse.url).cluster or "of one server"
+    return PartitionCheck(warehouse, count, cluster=cluster)

@@ -6,15 +6,16 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from ugc_core.errors import UgcError
 from ugc_core.events import Event
-from ugc_core.warehouse import Warehouse
+from ugc_core.warehouse import Answer, Shards, Warehouse
 from ugc_etl.rows import Rows
 
-_READ = """
+_COLUMNS = """
     SELECT user_id, partition, offset, toUnixTimestamp64Milli(requested_at) AS requested_ms,
         erased_at > fromUnixTimestamp64Milli(0, 'UTC') AS done
-    FROM erasures FINAL
 """
+_EVERY = f"{_COLUMNS} FROM erasures FINAL"
 
 
 class ErasedUser(Struct, frozen=True, kw_only=True):
@@ -81,9 +82,31 @@ async def read_erased(warehouse: Warehouse) -> ErasedUsers:
     Raises:
         WarehouseUnavailableError: The warehouse did not answer.
     """
-    answer = await warehouse.read(_READ)
-    rows = (dict(zip(answer.names, row, strict=True)) for row in answer.rows)
-    return ErasedUsers(msgspec.convert(row, ErasedUser, strict=False) for row in rows)
+    return ErasedUsers(_erasures(await warehouse.read(_EVERY)))
+
+
+async def read_erased_everywhere(warehouse: Shards, table: str) -> ErasedUsers:
+    """Read every erasure from the nodes' own tables; nodes that are down are left out.
+
+    Raises:
+        WarehouseUnavailableError: No node answered.
+    """
+    answers = await warehouse.read_each(f"{_COLUMNS} FROM {table} FINAL")
+    failures = [found for found in answers.values() if isinstance(found, UgcError)]
+    if len(failures) == len(answers):
+        raise failures[0]
+    return ErasedUsers(
+        erasure
+        for answer in answers.values()
+        if isinstance(answer, Answer)
+        for erasure in _erasures(answer)
+    )
+
+
+def _erasures(answer: Answer) -> Iterator[ErasedUser]:
+    for row in answer.rows:
+        fields = dict(zip(answer.names, row, strict=True))
+        yield msgspec.convert(fields, ErasedUser, strict=False)
 
 
 def without_erased(rows: Rows, known: ErasedUsers) -> Rows:

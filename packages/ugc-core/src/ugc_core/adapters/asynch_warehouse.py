@@ -23,13 +23,18 @@ from asynch.proto.connection import Connection
 
 from ugc_core.binding import bind, identifier
 from ugc_core.clickhouse_errors import refused_insert, refused_query
-from ugc_core.errors import QueryRefusedError, RowsRefusedError, UgcError, WarehouseUnavailableError
+from ugc_core.errors import (
+    QueryRefusedError,
+    RowsRefusedError,
+    UgcError,
+    WarehouseUnreachableError,
+)
 from ugc_core.settings import WarehouseSection
 from ugc_core.urls import WarehouseTarget
-from ugc_core.warehouse import Answer, Column, Settings, Warehouse
+from ugc_core.warehouse import Answer, Column, Settings, ShardedWarehouse
 
 # A token hides a repeat only from synchronous inserts, and only if the views see it too.
-_INSERT_SETTINGS: Settings = {
+INSERT_SETTINGS: Settings = {
     "async_insert": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
@@ -66,9 +71,16 @@ class AsynchWarehouse:
     nobody knows what the next packet on it belongs to.
     """
 
-    def __init__(self, target: WarehouseTarget, settings: WarehouseSection, database: str) -> None:
+    def __init__(
+        self,
+        target: WarehouseTarget,
+        settings: WarehouseSection,
+        database: str,
+        insert_settings: Settings,
+    ) -> None:
         """Use `open`; this only wires."""
         self._settings = settings
+        self._insert_settings = insert_settings
         self._database = target.database
         self._where = f"{target.host}:{target.port}"
         self._free: list[Any] = []
@@ -89,7 +101,12 @@ class AsynchWarehouse:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, target: WarehouseTarget, settings: WarehouseSection, *, database: str | None = None
+        cls,
+        target: WarehouseTarget,
+        settings: WarehouseSection,
+        *,
+        database: str | None = None,
+        insert_settings: Settings = INSERT_SETTINGS,
     ) -> AsyncIterator[Self]:
         """Connect on first use, and close every connection on the way out.
 
@@ -97,10 +114,11 @@ class AsynchWarehouse:
             target: Where the server is.
             settings: User, password and deadlines.
             database: Another current database than the target's.
+            insert_settings: Sent with every insert; for servers that do not know ours.
         """
         # It warns of every failed try by itself; our errors say it once, and what to do.
         logging.getLogger("asynch").setLevel(logging.CRITICAL)
-        warehouse = cls(target, settings, database or target.database)
+        warehouse = cls(target, settings, database or target.database, insert_settings)
         try:
             yield warehouse
         finally:
@@ -140,11 +158,37 @@ class AsynchWarehouse:
         """Insert columns and wait for the server's last word."""
         names = ", ".join(map(identifier, columns))
         sql = f"INSERT INTO {identifier(self._database)}.{identifier(table)} ({names}) VALUES"
-        both = {**settings, **_INSERT_SETTINGS}
+        both = {**settings, **self._insert_settings}
         async with self._connection(self._settings.insert_timeout_s, refused_insert) as connection:
             await connection.execute(sql, list(columns.values()), settings=both, columnar=True)
             while connection.is_query_executing:
                 await connection.receive_packet()
+
+    async def shards(self) -> int:
+        """Return 1."""
+        return 1
+
+    async def insert_for(
+        self, partition: int, table: str, columns: Mapping[str, Column], *, settings: Settings
+    ) -> None:
+        """Insert here, whatever the partition."""
+        del partition
+        await self.insert(table, columns, settings=settings)
+
+    async def execute_on_shards(self, sql: str, *, settings: Settings | None = None) -> None:
+        """Run it here."""
+        await self.execute(sql, settings=settings)
+
+    async def read_each(self, sql: str) -> Mapping[str, Answer | UgcError]:
+        """Ask the one node."""
+        try:
+            return {self._where: await self.read(sql)}
+        except UgcError as error:
+            return {self._where: error}
+
+    async def define(self, sql: str) -> None:
+        """Run it here."""
+        await self.execute(sql)
 
     @asynccontextmanager
     async def _connection(
@@ -162,7 +206,7 @@ class AsynchWarehouse:
                 self._free.append(connection)
         except TimeoutError as error:
             msg = f"ClickHouse at {self._where} did not answer within {timeout_s:g} s"
-            raise WarehouseUnavailableError(msg) from error
+            raise WarehouseUnreachableError(msg) from error
         except ServerException as error:
             raise refused(error.code or 0, _first_line(error)) from error
         except _UNFIT as error:
@@ -170,7 +214,7 @@ class AsynchWarehouse:
             raise RowsRefusedError(msg) from error
         except _BROKEN as error:
             msg = f"ClickHouse at {self._where} is not reachable: {_first_line(error)}"
-            raise WarehouseUnavailableError(msg) from error
+            raise WarehouseUnreachableError(msg) from error
 
 
 async def _close(connection: Any) -> None:  # noqa: ANN401 - asynch is untyped
@@ -188,4 +232,4 @@ def _first_line(error: Exception) -> str:
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port
-    _warehouse: type[Warehouse] = AsynchWarehouse
+    _warehouse: type[ShardedWarehouse] = AsynchWarehouse

@@ -9,7 +9,7 @@ import msgspec
 from ugc_core.events import Event
 from ugc_core.migrations import local_suffix
 from ugc_core.urls import WarehouseTarget
-from ugc_core.warehouse import Column, Warehouse
+from ugc_core.warehouse import Column, ShardedWarehouse
 from ugc_etl.adapters.clickhouse_store import UNHIDDEN
 from ugc_etl.replay.plans import Kind, Plan, plan_topic
 from ugc_etl.replay.ports import ReplayLedger
@@ -67,13 +67,13 @@ class _PlanRow(msgspec.Struct, frozen=True, kw_only=True):
 class ClickHouseReplayLedger:
     """Keeps plans as rows without lines, under names that no topic has."""
 
-    def __init__(self, warehouse: Warehouse, target: WarehouseTarget) -> None:
+    def __init__(self, warehouse: ShardedWarehouse, target: WarehouseTarget) -> None:
         """Use the tables of `target`."""
         self._warehouse = warehouse
         self._local = local_suffix(target)
 
     async def note(self, plan: Plan) -> None:
-        """Insert every span in one block."""
+        """Insert every span in one block, on the first shard: a plan is whole or not there."""
         many = len(plan.spans)
         columns: dict[str, Column] = {
             "topic": [plan.plan_topic] * many,
@@ -83,7 +83,7 @@ class ClickHouseReplayLedger:
             "content_hash": [plan.kind.value] * many,
         }
         columns |= {name: [0] * many for name in ("records", "lines", "stored", "dead", "erased")}
-        await self._warehouse.insert(f"ingested{self._local}", columns, settings=UNHIDDEN)
+        await self._warehouse.insert_for(0, f"ingested{self._local}", columns, settings=UNHIDDEN)
 
     async def find(self, replay_id: str, topics: Sequence[str]) -> Plan | None:
         """Read the plan back."""

@@ -1,12 +1,13 @@
 """Rows and the ledger in ClickHouse, through the warehouse port."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ugc_core.binding import quote
 from ugc_core.migrations import local_suffix
 from ugc_core.urls import WarehouseTarget
-from ugc_core.warehouse import Column, Settings, Warehouse
-from ugc_etl.erasures import ErasedUser, ErasedUsers, read_erased
+from ugc_core.warehouse import Column, Settings, ShardedWarehouse, insert_on_every_shard
+from ugc_etl.erasures import ErasedUser, ErasedUsers, read_erased_everywhere
 from ugc_etl.ports import LedgerEntry, ViewsStore
 from ugc_etl.rows import Rows
 
@@ -18,24 +19,42 @@ _TABLES_WITH_USERS = ("views_raw", "playback", "resume_points")
 
 
 class ClickHouseStore:
-    """Writes to the local tables of one node, never through a Distributed one.
+    """Writes to the tables of a partition's own shard, never through a Distributed one.
 
     A Distributed table acknowledges before its shards hold the rows, and what a token means
-    across shards is not defined.
+    across shards is not defined. Rows and ledger of a partition lie on its shard; who is to be
+    forgotten is noted on every shard, so that any of them can say so while others are down.
     """
 
-    def __init__(self, warehouse: Warehouse, target: WarehouseTarget) -> None:
-        """Write to the tables of `target`."""
+    def __init__(
+        self,
+        warehouse: ShardedWarehouse,
+        target: WarehouseTarget,
+        *,
+        check: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        """Write to the tables of `target`.
+
+        Args:
+            warehouse: The warehouse.
+            target: Names its database, and says whether it is a cluster.
+            check: Told of a partition before its rows are written; may refuse it.
+        """
         self._warehouse = warehouse
         self._database = target.database
         self._local = local_suffix(target)
+        self._check = check
 
     async def insert(self, rows: Rows, *, token: str) -> None:
         """Insert all rows as one block under the token."""
+        if self._check is not None:
+            await self._check(rows.partition)
         settings = UNHIDDEN
         if token:
             settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
-        await self._warehouse.insert(f"views_raw{self._local}", rows.columns(), settings=settings)
+        await self._warehouse.insert_for(
+            rows.partition, f"views_raw{self._local}", rows.columns(), settings=settings
+        )
 
     async def record(self, entry: LedgerEntry) -> None:
         """Insert the entry; a repeat has the same key."""
@@ -51,28 +70,30 @@ class ClickHouseStore:
             "erased": [entry.erased],
             "content_hash": [entry.content_hash],
         }
-        await self._warehouse.insert(f"ingested{self._local}", columns, settings=UNHIDDEN)
+        await self._warehouse.insert_for(
+            entry.partition, f"ingested{self._local}", columns, settings=UNHIDDEN
+        )
 
     async def erase(self, erasure: ErasedUser) -> None:
         """Note it, delete the user from each table, note that it is done.
 
         The deletions rewrite the parts that hold the user (mutations), so that nothing of
         the user is left on the disk once old parts are dropped; on a cluster every replica
-        has done so when they return.
+        of every shard has done so when they return.
         """
         await self._note(erasure, erased_ms=0)
         user = quote(str(erasure.user_id))
         for table in _TABLES_WITH_USERS:
             name = f"{self._database}.{table}{self._local}"
-            await self._warehouse.execute(
+            await self._warehouse.execute_on_shards(
                 f"ALTER TABLE {name} DELETE WHERE user_id = toUUID({user})",
                 settings={"mutations_sync": 2},
             )
         await self._note(erasure, erased_ms=max(erasure.requested_ms, 1))
 
     async def erased(self) -> ErasedUsers:
-        """Read the erasures."""
-        return await read_erased(self._warehouse)
+        """Read the erasures from every node that answers: one alone may lag behind."""
+        return await read_erased_everywhere(self._warehouse, f"erasures{self._local}")
 
     async def _note(self, erasure: ErasedUser, *, erased_ms: int) -> None:
         columns: dict[str, Column] = {
@@ -82,7 +103,9 @@ class ClickHouseStore:
             "requested_at": [erasure.requested_ms],
             "erased_at": [erased_ms],
         }
-        await self._warehouse.insert(f"erasures{self._local}", columns, settings=UNHIDDEN)
+        await insert_on_every_shard(
+            self._warehouse, f"erasures{self._local}", columns, settings=UNHIDDEN
+        )
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port

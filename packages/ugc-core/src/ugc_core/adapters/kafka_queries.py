@@ -1,0 +1,190 @@
+"""What Kafka can be asked without being a member of a group or sending a record.
+
+aiokafka's admin client raises nothing when a group's coordinator answers with an error as a
+whole, as one does that has just started: it then reports no commits, and a reader would begin
+at the oldest record. Here the requests are made directly, and every answer is looked at.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Self
+
+from aiokafka import AIOKafkaClient
+from aiokafka import errors as kafka
+from aiokafka.client import CoordinationType
+from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.offset import OffsetRequest
+
+from ugc_core.adapters.kafka_client import connection, ended, started, within
+from ugc_core.log import Commit, Watermarks
+from ugc_core.settings import LogSection
+from ugc_core.urls import KafkaLogTarget
+
+_OLDEST, _NEWEST = -2, -1
+_CLOSE_S = 2.0
+_TRIES = 3
+"""Brokers that are asked one after the other before a call's time is over."""
+
+
+class KafkaQueries:
+    """Questions to a cluster, each with a deadline, repeated while they may yet be answered."""
+
+    def __init__(self, client: AIOKafkaClient, *, timeout_s: float) -> None:
+        """Use `open`, or a client that a producer has."""
+        self._client = client
+        self._timeout_s = timeout_s
+        self._turn = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, target: KafkaLogTarget, settings: LogSection) -> AsyncIterator[Self]:
+        """Connect.
+
+        Raises:
+            ConfigError: Kafka refuses the credentials or the certificate.
+            LogUnavailableError: No broker answers.
+        """
+        timeout_s = settings.call_timeout_s
+        arguments = connection(target, settings, timeout_s=timeout_s / _TRIES)
+        client = AIOKafkaClient(**arguments)
+        try:
+            await started(client.bootstrap, arguments, timeout_s=timeout_s)
+            yield cls(client, timeout_s=timeout_s)
+        finally:
+            await ended(client.close, timeout_s=_CLOSE_S)
+
+    async def ask(self, request: Any, what: str, *, node: int | None = None) -> Any:  # noqa: ANN401
+        """Send a request to a broker, or to each in turn until one answers."""
+
+        async def send(failures: int) -> object:
+            chosen = self._any(failures) if node is None else node
+            return await self._client.send(chosen, request)
+
+        return await within(self._timeout_s, what, send)
+
+    def nodes(self) -> list[int]:
+        """Return the brokers that are known."""
+        return sorted(broker.nodeId for broker in self._client.cluster.brokers())
+
+    async def partitions(self, topic: str, *, node: int | None = None) -> dict[int, int]:
+        """Return the leader of each partition, -1 for none; empty for an unknown topic."""
+        for code, _, _, partitions in (await self.metadata([topic], node=node)).topics:
+            if not code:
+                return {partition: leader for _, partition, leader, *_ in partitions}
+        return {}
+
+    async def metadata(self, names: Sequence[str], *, node: int | None = None) -> Any:  # noqa: ANN401
+        """Return what a broker says of these topics; asking never creates one."""
+        request = MetadataRequest([*names], allow_auto_topic_creation=False)
+        return await within(self._timeout_s, "topics", partial(self._metadata, request, node))
+
+    async def ends(
+        self, topic: str, partitions: Iterable[int] | None = None
+    ) -> dict[int, Watermarks]:
+        """Return the ends of some partitions, or of all; without those that do not exist."""
+        low = await self._offsets(topic, _OLDEST, partitions)
+        high = await self._offsets(topic, _NEWEST, low)
+        return {p: Watermarks(low=low[p], high=max(high[p], low[p])) for p in low if p in high}
+
+    async def offsets_at(self, topic: str, at_ms: int) -> dict[int, int]:
+        """Return the first offset that is not older, else the high mark."""
+        high = await self._offsets(topic, _NEWEST)
+        found = await self._offsets(topic, max(at_ms, 0), high)
+        return {p: offset if (offset := found.get(p, -1)) >= 0 else high[p] for p in high}
+
+    async def commits(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Commit]:
+        """Return what a group has committed."""
+        request = OffsetFetchRequest(group, [(topic, sorted(partitions))])
+        what = f"commits of group {group}"
+        response = await within(self._timeout_s, what, partial(self._commits, group, request))
+        return {
+            partition: Commit(offset=offset, metadata=metadata or "")
+            for _, found in response.topics
+            for partition, offset, metadata, _ in found
+            if offset >= 0
+        }
+
+    async def _commits(self, group: str, request: OffsetFetchRequest, _: int) -> Any:  # noqa: ANN401
+        coordinator = await self._client.coordinator_lookup(CoordinationType.GROUP, group)
+        response = await self._client.send(coordinator, request)
+        codes = [code for _, found in response.topics for *_, code in found]
+        for code in (response.error_code, *codes):
+            if code:
+                raise kafka.for_code(code)(group)
+        return response
+
+    async def _metadata(self, request: MetadataRequest, node: int | None, failures: int) -> Any:  # noqa: ANN401
+        chosen = self._any(failures) if node is None else node
+        response = await self._client.send(chosen, request)
+        for code, topic, *_ in response.topics:
+            error = kafka.for_code(code)
+            if code and error is not kafka.UnknownTopicOrPartitionError:
+                raise error(topic)
+        return response
+
+    async def _offsets(
+        self, topic: str, at: int, partitions: Iterable[int] | None = None
+    ) -> dict[int, int]:
+        wanted = None if partitions is None else frozenset(partitions)
+        asked = partial(self._offsets_once, topic, at, wanted)
+        found: dict[int, int] = await within(self._timeout_s, f"offsets of {topic}", asked)
+        return found
+
+    async def _offsets_once(
+        self, topic: str, at: int, wanted: frozenset[int] | None, _: int
+    ) -> dict[int, int]:
+        by_leader: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        for partition, leader in (await self.partitions(topic)).items():
+            if wanted is None or partition in wanted:
+                by_leader[leader].append((partition, at))
+        found: dict[int, int] = {}
+        for leader, asked in by_leader.items():
+            if leader < 0:
+                raise kafka.LeaderNotAvailableError(topic)
+            response = await self._client.send(leader, OffsetRequest(-1, 0, [(topic, asked)]))
+            for partition, code, _, offset in response.topics[0][1]:
+                if code:
+                    raise kafka.for_code(code)(topic)
+                found[partition] = offset
+        return found
+
+    def _any(self, failures: int) -> int:
+        """Return another broker after each failure."""
+        nodes = self.nodes()
+        if not nodes:
+            raise kafka.NoBrokersAvailable
+        self._turn += 1 if failures else 0
+        return nodes[self._turn % len(nodes)]
+
+
+class KafkaRole:
+    """One role that needs nothing but questions and single requests."""
+
+    def __init__(self, queries: KafkaQueries, settings: LogSection) -> None:
+        """Use `open`; this only wires."""
+        self._queries = queries
+        self._settings = settings
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, target: KafkaLogTarget, settings: LogSection) -> AsyncIterator[Self]:
+        """Connect.
+
+        Raises:
+            ConfigError: Kafka refuses the credentials or the certificate.
+            LogUnavailableError: No broker answers.
+        """
+        async with KafkaQueries.open(target, settings) as queries:
+            yield cls(queries, settings)
+
+
+def checked(answers: Iterable[tuple[str, int, str | None]]) -> Mapping[str, kafka.KafkaError]:
+    """Return the errors in an answer of (name, code, message) by name."""
+    return {
+        name: kafka.for_code(code)(f"{name}: {message or kafka.for_code(code).__name__}")
+        for name, code, message in answers
+        if code
+    }

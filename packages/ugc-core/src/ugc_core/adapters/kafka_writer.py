@@ -1,0 +1,248 @@
+"""Appends to a Kafka topic: concurrent calls share records, and partitions go side by side."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from ugc_core.adapters.kafka_client import BROKEN, translated
+from ugc_core.adapters.kafka_producer import BATCH_BYTES, Producer
+from ugc_core.clock import Clock, SystemClock
+from ugc_core.deadlines import Deadlines
+from ugc_core.errors import LogBusyError, LogUnavailableError, RecordTooLargeError, UgcError
+from ugc_core.log import Headers, LogWriter, Receipt
+from ugc_core.packing import Pack, Pending, pack
+from ugc_core.partitioner import partition_for
+from ugc_core.settings import LogSection
+from ugc_core.urls import KafkaLogTarget
+
+
+class _Waiting(Pending, kw_only=True, eq=False):
+    """An append and the caller that waits for it."""
+
+    done: "asyncio.Future[Receipt]"
+
+
+class _Flight(NamedTuple):
+    """A batch on its way to a partition."""
+
+    packs: list[Pack[_Waiting]]
+    left_at: float
+
+
+class KafkaLogWriter:
+    """One topic of a cluster.
+
+    A partition has one batch on its way at a time, as aiokafka would have it anyway; what
+    comes meanwhile gathers, so that load makes records larger and not more numerous. The
+    first to come after a quiet moment waits `linger_ms` for company.
+    """
+
+    def __init__(
+        self,
+        target: KafkaLogTarget,
+        topic: str,
+        settings: LogSection,
+        *,
+        clock: Clock,
+        max_record_bytes: int,
+    ) -> None:
+        """Use `open`; this only wires."""
+        self._producer = Producer(target, topic, settings, on_new=self._flush)
+        self._topic = topic
+        self._settings = settings
+        self._clock = clock
+        # What cannot be compressed grows a little, and a batch has a head.
+        self._max_record_bytes = max_record_bytes * 127 // 128 - 512
+        self._linger_s = settings.kafka.linger_ms / 1000
+        self._waiting: dict[int, deque[_Waiting]] = {}
+        self._flights: dict[int, _Flight] = {}
+        self._in_flight = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        self._deadlines = Deadlines(settings.append_timeout_s, self._late)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        target: KafkaLogTarget,
+        topic: str,
+        settings: LogSection,
+        *,
+        clock: Clock | None = None,
+        max_record_bytes: int = 1_048_576,
+    ) -> AsyncIterator[Self]:
+        """Connect to append to `topic`; what is under way is finished on the way out.
+
+        Args:
+            target: The brokers.
+            topic: The topic; it has to exist.
+            settings: Deadlines and bounds.
+            clock: Time, for records' timestamps.
+            max_record_bytes: Largest record that the topic takes.
+
+        Raises:
+            ConfigError: Kafka refuses us.
+            LogUnavailableError: No broker answers, or there is no such topic.
+        """
+        writer = cls(
+            target,
+            topic,
+            settings,
+            clock=clock or SystemClock(),
+            max_record_bytes=max_record_bytes,
+        )
+        await writer._producer.start()
+        try:
+            yield writer
+        finally:
+            await writer._close()
+
+    @property
+    def partitions(self) -> int:
+        """Partitions that keys are spread over now."""
+        return self._producer.partitions
+
+    def refresh(self) -> None:
+        """Take over what is known of the topic by now, as every batch does."""
+        self._producer.refresh()
+
+    async def append(self, key: bytes, lines: Sequence[bytes], *, headers: Headers = ()) -> Receipt:
+        """Keep the lines; return when every replica in sync has them."""
+        if self._in_flight >= self._settings.max_in_flight:
+            msg = f"{self._in_flight} appends are under way already; try again in a moment"
+            raise LogBusyError(msg)
+        size = sum(map(len, lines)) + len(lines)
+        if size > self._max_record_bytes:
+            msg = f"{size} bytes are more than a record of {self._topic} may have"
+            raise RecordTooLargeError(msg)
+        loop = asyncio.get_running_loop()
+        partition = partition_for(key, self._producer.partitions)
+        done: asyncio.Future[Receipt] = loop.create_future()
+        lane = self._waiting.get(partition)
+        if lane is None:
+            lane = self._waiting[partition] = deque()
+        while lane and lane[0].done.done():  # given up, while the partition took nothing
+            lane.popleft()
+        lane.append(
+            _Waiting(
+                partition=partition, key=key, lines=lines, headers=headers, size=size, done=done
+            )
+        )
+        self._in_flight += 1
+        if self._timer is None and partition not in self._flights:
+            self._timer = loop.call_later(self._linger_s, self._flush)
+        self._deadlines.watch(done, loop)
+        try:
+            return await done
+        finally:
+            self._in_flight -= 1
+
+    def _late(self) -> LogUnavailableError:
+        timeout_s = self._settings.append_timeout_s
+        return LogUnavailableError(f"Kafka did not acknowledge within {timeout_s:g} s")
+
+    def _flush(self) -> None:
+        """Send what waits for partitions that have nothing on its way."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._producer.ready:
+            return  # the next one calls again
+        self._producer.refresh()
+        loop = asyncio.get_running_loop()
+        for partition, lane in self._waiting.items():
+            if lane and partition not in self._flights and (group := _gather(lane)):
+                section = self._settings
+                packs = pack(group, max_lines=section.pack_lines, max_bytes=section.pack_bytes)
+                flight = _Flight(packs, loop.time())
+                self._flights[partition] = flight
+                task = loop.create_task(self._send(partition, flight))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
+        if self._flights and self._watch is None:
+            self._watch = loop.call_later(self._settings.append_timeout_s, self._look)
+
+    async def _send(self, partition: int, flight: _Flight) -> None:
+        try:
+            sent = await self._producer.send(partition, flight.packs, self._clock.wall_ms())
+        except (*BROKEN, UgcError) as error:
+            self._failed(partition, flight, error)
+        else:
+            sent.add_done_callback(partial(self._landed, partition, flight))
+
+    def _landed(self, partition: int, flight: _Flight, sent: "asyncio.Future[Any]") -> None:
+        """Tell each caller where its lines are, and let the next batch go."""
+        if sent.cancelled() or sent.exception() is not None:
+            self._failed(partition, flight, sent.exception() if not sent.cancelled() else None)
+            return
+        first = sent.result().offset
+        for number, item in enumerate(flight.packs):
+            for member, line in item.first_lines():
+                if not member.done.done():
+                    receipt = Receipt(partition=partition, offset=first + number, line=line)
+                    member.done.set_result(receipt)
+        self._free(partition, flight)
+
+    def _failed(self, partition: int, flight: _Flight, error: BaseException | None) -> None:
+        """Fail the callers; nobody knows what was kept, and the producer is of no use now."""
+        known = self._flights.get(partition) is flight
+        failure = translated(error or ConnectionError("closed"), f"append to {self._topic}")
+        for item in flight.packs:
+            for member in item.members:
+                if not member.done.done():
+                    member.done.set_exception(LogUnavailableError(str(failure)))
+        self._free(partition, flight)
+        if known:  # one of a producer that was replaced says nothing of the new one
+            self._producer.replace(str(failure))
+
+    def _free(self, partition: int, flight: _Flight) -> None:
+        if self._flights.get(partition) is flight:
+            del self._flights[partition]
+        if self._timer is None and self._waiting.get(partition):
+            # After the other partitions of the same answer: they go with the same request.
+            self._timer = asyncio.get_running_loop().call_later(0, self._flush)
+
+    def _look(self) -> None:
+        """Replace a producer that has had a batch for too long."""
+        self._watch = None
+        loop = asyncio.get_running_loop()
+        stuck_s = self._settings.kafka.stuck_after_s
+        if any(flight.left_at + stuck_s < loop.time() for flight in self._flights.values()):
+            self._flights.clear()  # their callers have gone by now
+            self._producer.replace(f"a batch was not acknowledged within {stuck_s:g} s")
+        if self._flights:
+            self._watch = loop.call_later(self._settings.append_timeout_s, self._look)
+
+    async def _close(self) -> None:
+        """Wait for what is under way; each append has its own deadline."""
+        callers = [waiting.done for lane in self._waiting.values() for waiting in lane]
+        for flight in self._flights.values():
+            callers += [member.done for item in flight.packs for member in item.members]
+        if callers:
+            await asyncio.wait(callers, timeout=self._settings.append_timeout_s)
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
+        self._deadlines.close()
+        await self._producer.stop(timeout_s=min(self._settings.append_timeout_s, 2.0))
+
+
+def _gather(lane: deque[_Waiting]) -> list[_Waiting]:
+    """Take out what fits into a batch, without those whose time is over."""
+    group: list[_Waiting] = []
+    size = 0
+    while lane and (not group or size + lane[0].size <= BATCH_BYTES):
+        waiting = lane.popleft()
+        if not waiting.done.done():
+            group.append(waiting)
+            size += waiting.size
+    return group
+
+
+if TYPE_CHECKING:  # mypy proves here that the adapter fits the port
+    _writer: type[LogWriter] = KafkaLogWriter

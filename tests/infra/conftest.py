@@ -1,0 +1,54 @@
+"""Programs that a test needs and a laptop may lack, and compose.yaml as Docker reads it."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+_DEFAULT = re.compile(r"\$\{\w+:-([^}]*)\}")
+
+Compose = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str], str]:
+    """Return a program's path; skip without it, or fail where `UGC_REQUIRE` names it."""
+
+    def find(program: str) -> str:
+        found = shutil.which(program)
+        if found is None and program in os.environ.get("UGC_REQUIRE", "").split():
+            pytest.fail(f"{program} is not installed, and UGC_REQUIRE says that it must be")
+        if found is None:
+            pytest.skip(f"needs {program} (Debian's package of that name)")
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def compose_text() -> str:
+    """compose.yaml with every variable at its default."""
+    return _DEFAULT.sub(r"\1", (ROOT / "compose.yaml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def compose(compose_text: str) -> Compose:
+    """compose.yaml as a tree, merges done."""
+    found: Compose = yaml.safe_load(compose_text)
+    return found
+
+
+@pytest.fixture(scope="session")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `infra/docker/make-secrets` makes."""
+    folder = tmp_path_factory.mktemp("compose") / "secrets"
+    script = ROOT / "infra" / "docker" / "make-secrets"
+    subprocess.run(["sh", str(script), str(folder)], check=True, timeout=30)
+    return folder
