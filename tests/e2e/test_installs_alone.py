@@ -50,7 +50,7 @@ PACKAGES = [
         {"msgspec", "asynch", "apsw", "fastapi", "typer"},
         ["chdb-server", "--help"],
     ),
-    Package("ugc-cli", OURS, {"pytest", "httpx", "hypothesis"}, ["ugc", "--help"]),
+    Package("ugc-cli", OURS, {"pytest", "httpx", "hypothesis", "locust"}, ["ugc", "--help"]),
 ]
 
 

@@ -67,6 +67,8 @@ def test_what_is_no_time_is_refused_with_the_options_name(text: str):
         {"offsets": ["5-9"]},
         {"resume": "x", "gaps": True},
         {"gaps": True, "from_offset": 1},
+        {"swap": True, "everything": True},
+        {"swap": True, "partition": 1},
     ],
 )
 def test_options_that_mean_nothing_or_two_things_are_refused(changes: dict[str, object]):
@@ -83,6 +85,7 @@ def test_options_that_mean_nothing_or_two_things_are_refused(changes: dict[str, 
         {"gaps": True, "partition": 1, "from_offset": 5},
         {"dlq": True},
         {"resume": "x"},
+        {"swap": True},
     ],
 )
 def test_options_that_mean_one_thing_are_taken(changes: dict[str, object]):

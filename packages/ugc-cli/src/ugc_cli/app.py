@@ -8,10 +8,13 @@ import typer
 
 from ugc_cli import console
 from ugc_cli.commands import (
+    archive,
     config,
     dlq,
+    doctor,
     forget,
     init,
+    load_test,
     query,
     replay,
     services,
@@ -39,11 +42,14 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(init.init)
 app.command()(status.status)
+app.command()(doctor.doctor)
 app.command()(query.query)
 app.command()(token.token)
+app.command()(load_test.load_test)
 app.command()(verify.verify)
 app.command()(trace.trace)
 app.command()(forget.forget)
+app.command()(archive.archive)
 app.command()(services.api)
 app.command()(services.etl)
 app.add_typer(dlq.app, name="dlq")

@@ -34,6 +34,7 @@ class LogOptions(Struct, frozen=True, kw_only=True):
     gaps: bool
     dlq: bool
     resume: str | None
+    swap: bool = False
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -86,6 +87,7 @@ def check(options: LogOptions) -> None:
         "--offsets": bool(options.offsets),
         "--gaps": options.gaps,
         "--dlq": options.dlq,
+        "--swap": options.swap,
     }
     chosen = [name for name, given in ways.items() if given]
     if options.resume is not None:
@@ -100,7 +102,7 @@ def check(options: LogOptions) -> None:
     if bounds and options.partition is None:
         msg = "offsets are a partition's: add --partition P"
         raise typer.BadParameter(msg)
-    if options.partition is not None and (options.dlq or options.offsets):
+    if options.partition is not None and (options.dlq or options.offsets or options.swap):
         msg = f"{chosen[0]} and --partition do not go together"
         raise typer.BadParameter(msg)
     select(options)

@@ -34,7 +34,7 @@ def forget(
     An erasure record goes into the user's own partition of the log. When the pipeline meets
     it, the user is deleted from every table; reports from before stay out for ever, replays
     included. Reports that the user makes afterwards are kept. Prints what is left; exit code
-    1 if anything is.
+    1 if anything is. Files of `ugc archive` keep the user until `ugc archive DIR --forget`.
 
     Example: ugc forget 01900000-0000-7000-8000-000000000001 --yes
     """

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ugc_cli import console, file_replaying, replaying
+from ugc_cli import console, file_replaying, rebuilding, replaying, table_replaying
 from ugc_cli.file_replaying import FileOptions
 from ugc_cli.moments import HELP, parse_moment
 from ugc_cli.options import NO_VALUE, AsJson, Data
@@ -14,6 +14,7 @@ from ugc_cli.replaying import LogOptions, Outcome
 from ugc_cli.resolve import resolve
 from ugc_core.clock import SystemClock
 from ugc_core.exits import FAILURE
+from ugc_core.settings import Settings
 from ugc_core.telemetry import configure_logging
 
 app = typer.Typer(no_args_is_help=True)
@@ -70,6 +71,17 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="ID", help="Go on with an interrupted one.")
     ] = None,
+    swap: Annotated[
+        bool,
+        typer.Option(
+            "--swap",
+            metavar=NO_VALUE,
+            help="Build `playback` and `resume_points` anew from the stored reports.",
+        ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", metavar=NO_VALUE, help="Drop what a killed --swap has left.")
+    ] = False,
     dry_run: DryRun = False,
     rate: Rate = None,
     data: Data = None,
@@ -80,6 +92,12 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
     The running pipeline is not touched: nothing is committed for it. What is stored already
     stays one row; erased users stay erased. Ctrl-C finishes the batch in hand and prints how
     to go on.
+
+    --swap makes new derived tables beside those in use, fills them from `views_raw` while
+    reports go on coming in, and exchanges the names. On a cluster that is not atomic: each
+    shard exchanges for itself, so for a moment a reader may see old tables on one shard and
+    new ones on another. After the exchange of a table, what was inserted in that very moment
+    is repeated; until then, for about a second, a report may be missing in it.
 
     Example: ugc replay log --from-time 2h --dry-run
     """
@@ -95,10 +113,14 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
         gaps=gaps,
         dlq=dlq,
         resume=resume,
+        swap=swap,
     )
     replaying.check(options)
     settings = resolve(data).settings
     configure_logging(settings.logging, service="ugc replay")
+    if swap:
+        _swap(settings, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
     outcome = asyncio.run(
         replaying.replay_log(settings, options, dry_run=dry_run, rate=rate, clock=SystemClock())
     )
@@ -117,9 +139,19 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
 @app.command()
 def file(  # noqa: PLR0913, PLR0917 - an option each
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="NDJSON, gzipped NDJSON, or Parquet."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE...", help="NDJSON, gzipped NDJSON, Parquet, or files of `ugc archive`."
+        ),
+    ] = None,
+    from_table: Annotated[
+        str | None,
+        typer.Option(
+            "--from-table",
+            metavar="DB.TABLE",
+            help="Take the rows of the replaced system's table instead, from the warehouse.",
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", metavar=NO_VALUE, help="One bad line, and nothing is sent."),
@@ -145,14 +177,28 @@ def file(  # noqa: PLR0913, PLR0917 - an option each
     an `event_id` gets one made of its content: a file that is sent twice is stored once. Bad
     lines are listed, and the others sent: exit code 1.
 
+    An archive's lines are appended as they were, with their ids; those of users that were
+    erased since stay out. --from-table takes over the replaced system's table, such as
+    `movies.views` (film_id, user_id, progress, total, created_at), without changing it.
+
     Example: ugc replay file history.ndjson.gz --dry-run
     """
+    if bool(files) == (from_table is not None):
+        msg = "name files, or a table by --from-table"
+        raise typer.BadParameter(msg)
     options = FileOptions(
-        files=files, strict=strict, resume=resume, state=state, dry_run=dry_run, rate=rate
+        files=files or (),
+        table=from_table,
+        strict=strict,
+        resume=resume,
+        state=state,
+        dry_run=dry_run,
+        rate=rate,
     )
     settings = resolve(data).settings
     configure_logging(settings.logging, service="ugc replay")
-    outcome = asyncio.run(file_replaying.replay_files(settings, options, clock=SystemClock()))
+    send = file_replaying.replay_files if from_table is None else table_replaying.replay_table
+    outcome = asyncio.run(send(settings, options, clock=SystemClock()))
     if as_json:
         console.emit_json(outcome.as_json())
     else:
@@ -160,6 +206,19 @@ def file(  # noqa: PLR0913, PLR0917 - an option each
     if not outcome.finished:
         console.say("Interrupted; go on with the same command and --resume")
     if not outcome.finished or outcome.tally.refused:
+        raise typer.Exit(FAILURE)
+
+
+def _swap(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    outcome = asyncio.run(
+        rebuilding.rebuild(settings, dry_run=dry_run, yes=yes, clock=SystemClock())
+    )
+    if as_json:
+        console.emit_json(outcome.as_json())
+    else:
+        rebuilding.show(outcome)
+    if not outcome.finished and not dry_run:
+        console.say("Interrupted; the tables in use are as they were. Begin again with the same")
         raise typer.Exit(FAILURE)
 
 

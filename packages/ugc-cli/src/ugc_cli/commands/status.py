@@ -1,49 +1,96 @@
 """`ugc status`: is everything there, and how far is it."""
 
 import asyncio
+import signal
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.live import Live
 from rich.text import Text
 
-from ugc_cli import console
-from ugc_cli.options import AsJson, Data
+from ugc_cli import console, status_view
+from ugc_cli.moments import show_moment
+from ugc_cli.options import NO_VALUE, AsJson, Data
 from ugc_cli.resolve import api_url, resolve
-from ugc_cli.state import Part, gather
+from ugc_cli.state import Looking, Part
+from ugc_core.clock import SystemClock
 from ugc_core.exits import UNREACHABLE
 
-_STYLES = {"ok": "green", "down": "red", "behind": "yellow"}
 
-
-def status(data: Data = None, as_json: AsJson = False) -> None:
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", metavar=NO_VALUE, help="Look again and again, until Ctrl-C.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="How often, to watch.")
+    ] = 1.0,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
     """Say whether the API, the log, the pipeline and the warehouse are there, and how far.
 
-    Exit code 4 if one of them is not.
+    Lag is what is appended and not ingested, by partition, with the age of the oldest;
+    freshness is how long ago the last report was stored. Many parts in one partition mean that
+    inserts come faster than they are merged. --watch in a pipe prints a line each time, with
+    --json a document.
 
-    Example: ugc status --json
+    Exit code 4 if a part is not there; `ugc doctor` says what to do.
+
+    Example: ugc status --watch
     """
     settings = resolve(data).settings
-    parts = asyncio.run(gather(settings, api_url(settings)))
+    looking = Looking(settings=settings, api=api_url(settings), clock=SystemClock())
+    if watch:
+        asyncio.run(_watch(looking, interval, as_json=as_json))
+        return
+    parts = asyncio.run(looking.look())
     if as_json:
-        console.emit_json({part.name: {"state": part.state, **part.facts} for part in parts})
+        console.emit_json(status_view.as_json(parts))
     else:
         _show(parts)
     if any(part.state == "down" for part in parts):
         raise typer.Exit(UNREACHABLE)
 
 
-def _show(parts: list[Part]) -> None:
+def _show(parts: Sequence[Part]) -> None:
     printer = console.out()
-    table = Table.grid(padding=(0, 1, 0, 0))
-    for part in parts:
-        name, state, facts = f"{part.name:<10}", f"{part.state:<7}", _facts(part)
-        table.add_row(Text(name, "bold"), Text(state, _STYLES[part.state]), Text(facts))
-        if not printer.is_terminal:
-            printer.print(Text(f"{name} {state} {facts}"), soft_wrap=True)
     if printer.is_terminal:
-        printer.print(table)
+        printer.print(status_view.tables(parts))
+        return
+    for line in status_view.lines(parts):
+        printer.print(Text(line), soft_wrap=True)
 
 
-def _facts(part: Part) -> str:
-    known = {name: value for name, value in part.facts.items() if value is not None}
-    return ", ".join(f"{name} {console.cell(value)}" for name, value in known.items())
+async def _watch(looking: Looking, interval_s: float, *, as_json: bool) -> None:
+    """Look until a signal comes; what was shown last stays."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    printer = console.out()
+    if as_json or not printer.is_terminal:
+        while not stop.is_set():
+            _tell(looking, await looking.look(), as_json=as_json)
+            await _wait(stop, interval_s)
+        return
+    with Live(Text("looking …"), console=printer, auto_refresh=False) as live:
+        while not stop.is_set():
+            live.update(status_view.tables(await looking.look()), refresh=True)
+            await _wait(stop, interval_s)
+
+
+def _tell(looking: Looking, parts: Sequence[Part], *, as_json: bool) -> None:
+    now = show_moment(looking.clock.wall_ms())
+    if as_json:
+        console.emit_json({"at": now, **status_view.as_json(parts)})
+        return
+    text = Text(f"{console.cell(now)} {status_view.line(parts)}")
+    console.out().print(text, soft_wrap=True)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 from msgspec.structs import replace
@@ -29,12 +30,16 @@ from ugc_etl.replay.planning import Planning
 from ugc_etl.replay.plans import Kind, Plan, Selection, new_id
 from ugc_etl.replay.portions import LetterLines, LogLines, Sorting
 from ugc_etl.replay.ports import ReplayLedger
+from ugc_etl.replay.rebuild import Rebuild, Rebuilt
 from ugc_etl.replay.spans import Span, subtract
 from ugc_etl.replay.storing import Storing
 from ugc_etl.replay.tallies import Tally
 from ugc_etl.replay.token_bucket import TokenBucket
 from ugc_etl.replay.walking import Hand, Walk
 from ugc_etl.retry import Retry
+
+_LONG_S = 3600.0
+"""Longest wait for one statement of a rebuild, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,4 +221,33 @@ async def open_log_replays(
             box=await enter(open_log_writer(settings.log, settings.log.dlq_topic, clock=clock)),
             store=ClickHouseStore(warehouse, target),
             ledger=ClickHouseReplayLedger(warehouse, target),
+        )
+
+
+@asynccontextmanager
+async def open_rebuild(
+    settings: Settings, *, clock: Clock, told: Callable[[Rebuilt], None]
+) -> AsyncIterator[Rebuild]:
+    """Open the warehouse for building its derived tables anew.
+
+    Raises:
+        SchemaMismatchError: The tables are not there.
+        WarehouseUnavailableError: The warehouse did not answer.
+    """
+    target = warehouse_target(settings.warehouse.url)
+    section = settings.warehouse
+    patient = replace(
+        section,
+        read_timeout_s=max(section.read_timeout_s, _LONG_S),
+        insert_timeout_s=max(section.insert_timeout_s, _LONG_S),
+    )
+    async with open_warehouse(patient) as warehouse:
+        await warehouse_schema.require(warehouse, target)
+        began = datetime.fromtimestamp(clock.wall_ms() / 1000, UTC)
+        yield Rebuild(
+            warehouse=warehouse,
+            target=target,
+            clock=clock,
+            run=f"{began:%Y%m%dt%H%M%S}{began.microsecond // 1000:03d}",
+            told=told,
         )

@@ -11,6 +11,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
+from ugc_core.log import Headers
+from ugc_etl.adapters import parquet_archive
 from ugc_etl.adapters.parquet_rows import parquet_rows
 from ugc_etl.replay.file_errors import UnreadableFileError
 
@@ -23,6 +25,15 @@ _UUID_BYTES = 16
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 
 
+class Origin(NamedTuple):
+    """Where a line of an archive lay in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+    headers: Headers
+
+
 class FileLine(NamedTuple):
     """A line, or a row as a line.
 
@@ -30,11 +41,13 @@ class FileLine(NamedTuple):
         number: From 1.
         content: The line; None if it is too long to be a report.
         position: Bytes of the file that were read so far; 0 where that is not known.
+        origin: Where it comes from, if the file is an archive.
     """
 
     number: int
     content: bytes | None
     position: int
+    origin: Origin | None = None
 
 
 def read_lines(path: Path, *, after: int = 0) -> Iterator[FileLine]:
@@ -71,7 +84,28 @@ def _lines(text: IO[bytes] | gzip.GzipFile, file: IO[bytes]) -> Iterator[FileLin
         yield FileLine(number, None if too_long else line.strip(), file.tell())
 
 
+def is_archive(path: Path) -> bool:
+    """Say whether a file was written by `ugc archive`.
+
+    Raises:
+        UnreadableFileError: The file is not there, or is not whole.
+    """
+    try:
+        with path.open("rb") as file:
+            parquet = file.read(4) == _PARQUET
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise UnreadableFileError(msg) from error
+    return parquet and parquet_archive.about(path) is not None
+
+
 def _rows(path: Path) -> Iterator[FileLine]:
+    about = parquet_archive.about(path)
+    if about is not None:
+        for number, line in enumerate(parquet_archive.read(path), start=1):
+            origin = Origin(about.topic, line.partition, line.offset, line.headers)
+            yield FileLine(number, line.value, 0, origin)
+        return
     for number, row in enumerate(parquet_rows(path), start=1):
         yield FileLine(number, as_line(row), 0)
 

@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from ugc_core.acceptance import Window
 from ugc_core.clock import Clock
-from ugc_core.codec import EVENT_HEADERS, encode_event, log_key
+from ugc_core.codec import encode_event, log_key
 from ugc_core.errors import ReportRefusedError
-from ugc_core.log import LogWriter
+from ugc_core.log import Headers, LogWriter
+from ugc_etl.erasures import ErasedUsers
 from ugc_etl.replay.file_lines import MAX_LINE_BYTES, FileLine, read_lines
-from ugc_etl.replay.file_reports import FileReport, read_report
+from ugc_etl.replay.file_reports import FileReport, read_archived, read_report
 from ugc_etl.replay.token_bucket import TokenBucket
 from ugc_etl.retry import Retry
 
@@ -25,6 +26,8 @@ _LINES_OF_AN_APPEND = 500
 _BYTES_OF_AN_APPEND = 262_144
 _REMEMBERED = 1000
 """Refused lines that are listed one by one; the rest is counted."""
+_NOWHERE = (-1, 0)
+"""The place of a line that did not come from our log: no erasure lies after it."""
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -50,6 +53,7 @@ class FileTally:
         accepted: Lines that are reports, and in the log unless this was a dry run.
         legacy: Of these, records of the replaced system.
         derived: Of these, reports whose id was made of their content.
+        erased: Reports of users that are to be forgotten; they are not sent.
         refused: Lines that are no reports.
         listed: The first of them.
         position: Bytes read of the file in hand; 0 where that is not known.
@@ -59,11 +63,12 @@ class FileTally:
     accepted: int = 0
     legacy: int = 0
     derived: int = 0
+    erased: int = 0
     refused: int = 0
     listed: list[Refused] = field(default_factory=list)
     position: int = 0
 
-    def refuse(self, path: Path, line: int, reason: str) -> None:
+    def refuse(self, path: Path | str, line: int, reason: str) -> None:
         """Count a line that is no report."""
         self.refused += 1
         if len(self.listed) < _REMEMBERED:
@@ -79,6 +84,9 @@ class FileReplay:
         retry: How to wait for the log.
         clock: Time, of reception.
         window: How far ahead an event may be.
+        topic: The topic that is written to.
+        erased: Users whose reports stay out; of an archive's lines also those that lay below
+            an erasure.
         bucket: How fast; None for as fast as it goes.
         window_lines: Lines that are appended together.
         tally: What was counted so far.
@@ -88,6 +96,8 @@ class FileReplay:
     retry: Retry
     clock: Clock
     window: Window
+    topic: str = ""
+    erased: ErasedUsers = field(default_factory=ErasedUsers)
     bucket: TokenBucket | None = None
     window_lines: int = _WINDOW
     tally: FileTally = field(default_factory=FileTally)
@@ -108,16 +118,24 @@ class FileReplay:
         """
         lines = read_lines(path, after=after)
         while window := [*islice(lines, self.window_lines)]:
-            reports = [*self._reports(path, window)]
-            if await self._stopped(stop, len(reports)):
+            if not await self.take(path, window, stop=stop):
                 return False
-            await self._append(reports)
-            self._count(window, reports)
             done(window[-1].number)
             await self.clock.sleep(0)  # let a signal in
         return True
 
-    def _reports(self, path: Path, window: Sequence[FileLine]) -> Iterator[FileReport]:
+    async def take(
+        self, path: Path | str, lines: Sequence[FileLine], *, stop: asyncio.Event
+    ) -> bool:
+        """Send these lines; return False if it was told to stop before."""
+        reports = [*self._reports(path, lines)]
+        if await self._stopped(stop, len(reports)):
+            return False
+        await self._append(reports)
+        self._count(lines, reports)
+        return True
+
+    def _reports(self, path: Path | str, window: Sequence[FileLine]) -> Iterator[FileReport]:
         now = self.clock.wall_ms()
         for line in window:
             if line.content == b"":
@@ -128,9 +146,26 @@ class FileReplay:
                 self.tally.refuse(path, line.number, reason)
                 continue
             try:
-                yield read_report(line.content, received_ms=now, window=self.window)
+                report = self._report(line, line.content, now)
             except ReportRefusedError as error:
                 self.tally.refuse(path, line.number, str(error))
+                continue
+            if self._hidden(line, report):
+                self.tally.erased += 1
+            else:
+                yield report
+
+    def _report(self, line: FileLine, content: bytes, now_ms: int) -> FileReport:
+        if line.origin is not None:
+            return read_archived(content, line.origin.headers)
+        return read_report(content, received_ms=now_ms, window=self.window)
+
+    def _hidden(self, line: FileLine, report: FileReport) -> bool:
+        """Say whether the user is to be forgotten, as of the place that the line had."""
+        partition, offset = _NOWHERE
+        if line.origin is not None and line.origin.topic == self.topic:
+            partition, offset = line.origin.partition, line.origin.offset
+        return self.erased.hides(report.event, partition=partition, offset=offset)
 
     async def _append(self, reports: Sequence[FileReport]) -> None:
         if self.writer is None:
@@ -138,8 +173,9 @@ class FileReplay:
         append = self.writer.append
         await asyncio.gather(
             *(
-                self.retry.until_done("append", partial(append, key, lines, headers=EVENT_HEADERS))
-                for key, lines in by_user(reports)
+                self.retry.until_done("append", partial(append, key, lines, headers=headers))
+                for headers, some in _by_headers(reports)
+                for key, lines in by_user(some)
             )
         )
 
@@ -157,12 +193,19 @@ class FileReplay:
         return stop.is_set()
 
 
+def _by_headers(
+    reports: Sequence[FileReport],
+) -> Iterator[tuple[Headers, Sequence[FileReport]]]:
+    for headers in dict.fromkeys(report.headers for report in reports):
+        yield headers, [report for report in reports if report.headers == headers]
+
+
 def by_user(reports: Sequence[FileReport]) -> Iterator[tuple[bytes, list[bytes]]]:
     """Yield the lines of each user, in order, in appends of bounded size."""
     users: dict[bytes, list[bytes]] = {}
     for report in reports:
         key = log_key(report.event.user_id)
-        users.setdefault(key, []).append(encode_event(report.event))
+        users.setdefault(key, []).append(report.line or encode_event(report.event))
     for key, lines in users.items():
         part: list[bytes] = []
         size = 0

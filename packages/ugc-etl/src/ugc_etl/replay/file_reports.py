@@ -7,9 +7,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from ugc_core.acceptance import Viewer, Window, accept, parse_report
-from ugc_core.codec import decode_line
+from ugc_core.codec import EVENT_HEADERS, decode_line, schema_version
 from ugc_core.errors import MalformedLineError, ReportRefusedError
 from ugc_core.events import Event, Report
+from ugc_core.log import Headers
 from ugc_core.uuid8 import make_uuid8
 
 _ALL_OF_TIME_DAYS = 200_000
@@ -35,11 +36,15 @@ class FileReport(Struct, frozen=True, kw_only=True):
         event: The event.
         legacy: Whether it was a record of the replaced system.
         derived: Whether its id was made of its content.
+        line: The line of the log, as it was, if it comes from one.
+        headers: The headers of its record.
     """
 
     event: Event
     legacy: bool = False
     derived: bool = False
+    line: bytes | None = None
+    headers: Headers = EVENT_HEADERS
 
 
 def history(max_ahead_hours: int) -> Window:
@@ -77,6 +82,22 @@ def read_report(line: bytes, *, received_ms: int, window: Window) -> FileReport:
         window=window,
     )
     return FileReport(event=event, legacy=legacy, derived=derived)
+
+
+def read_archived(line: bytes, headers: Headers) -> FileReport:
+    """Return the event in a line of the log, which is appended again as it is.
+
+    Raises:
+        ReportRefusedError: It is none.
+    """
+    try:
+        version = schema_version(headers)
+        event = decode_line(line, version)
+    except MalformedLineError as error:
+        raise ReportRefusedError("", error.reason) from error  # noqa: EM101 - the whole line
+    return FileReport(
+        event=event, legacy=version == 0, line=line, headers=EVENT_HEADERS if version else ()
+    )
 
 
 def _is_legacy(line: bytes) -> bool:

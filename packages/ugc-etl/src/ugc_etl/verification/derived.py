@@ -145,8 +145,7 @@ class DerivedCheck:
                 detail=f"{detail}; {excuse}" if excuse else detail,
                 next=""
                 if excuse
-                else "mend what the reports' check names first; then rebuild"
-                f" the viewer's rows in {difference.table} from views_raw",
+                else "mend what the reports' check names first; then ugc replay log --swap",
             )
         )
 
