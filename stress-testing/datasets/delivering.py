@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import msgspec
-from harness.mortal import MortalSystem
+from harness.mortal import Mortal
 
 from datasets.ratings import Rating
 from datasets.sending import Request, by_user, requests
@@ -54,7 +54,7 @@ class Journal:
     retries: Counter[str] = field(default_factory=Counter)
 
 
-async def deliver(system: MortalSystem, ratings: Sequence[Rating], *, kills: int) -> Journal:
+async def deliver(system: Mortal, ratings: Sequence[Rating], *, kills: int) -> Journal:
     """Send every user's reports, while the system is killed after equal parts of them."""
     users = by_user(ratings)
     slots = asyncio.Semaphore(USERS_AT_ONCE)
@@ -86,7 +86,7 @@ class _Sender:
         done: For how many ratings everything was sent.
     """
 
-    system: MortalSystem
+    system: Mortal
     client: httpx.AsyncClient
     journal: Journal = field(default_factory=Journal)
     done: float = 0

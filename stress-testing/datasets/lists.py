@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import msgspec
-from harness.system import System
+from harness.system import Running
 from oracle import metrics as oracle
 
 from datasets.comparison import Comparison
@@ -34,7 +34,7 @@ class _Page(msgspec.Struct):
 
 
 async def compare_viewers(
-    system: System,
+    system: Running,
     found: Comparison,
     who: Iterable[oracle.Viewer],
     points: Mapping[oracle.Viewer, list[tuple[UUID, oracle.Point]]],

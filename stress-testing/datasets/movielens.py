@@ -143,10 +143,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, help="rows to take (default: all)")
     parser.add_argument("--sessions", action="store_true", help="whole sittings, under SIGKILL")
+    parser.add_argument("--kafka", action="store_true", help="these on three brokers")
     parser.add_argument("--save", action="store_true", help="write results/movielens.json")
     options = parser.parse_args()
     if options.sessions:
-        return movielens_sessions.main(limit=options.limit, save=options.save)
+        return movielens_sessions.main(
+            limit=options.limit, save=options.save, brokers=options.kafka
+        )
     starts = viewing_starts(until_ms=time.time_ns() // 1_000_000, limit=options.limit)
     with running_system() as system:
         found, figures = asyncio.run(run(system, starts))

@@ -3,20 +3,21 @@
 `nox -s movielens -- --sessions`: about a million reports, singles and batches, late ones and
 repeats, while `ugc up` is killed with SIGKILL and started again. Afterwards every number of
 architecture/metrics.md for every film and every viewer equals the oracle's, and
-`ugc verify --deep` finds nothing.
+`ugc verify --deep` finds nothing. With `--kafka` the log is three brokers, and one after the
+other of them is killed instead.
 """
 
 import asyncio
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
 import msgspec
-from harness.mortal import MortalSystem, mortal_system
+from harness.brokered import brokered_system
+from harness.mortal import Mortal, mortal_system
 from harness.results import write
-from harness.system import System
+from harness.system import Running
 
 from datasets.comparison import Comparison
 from datasets.delivering import Journal, deliver
@@ -27,7 +28,6 @@ from ugc_core.bootstrap import open_warehouse
 KILLS = 5
 FEW_USERS = 150
 ARRIVE_S = 300
-VERIFY_S = 900
 _AGO_MS = 2 * 86_400_000 + 6 * 3_600_000
 """The last rating lies this far back: a sitting may go on the next day."""
 _KILO = 1024
@@ -45,7 +45,7 @@ def chosen(limit: int | None, *, until_ms: int) -> Sequence[Rating]:
     return sorted(every, key=lambda one: (-often[one.film], one.film, one.row))[:limit]
 
 
-async def arrived(system: System, many: int) -> None:
+async def arrived(system: Running, many: int) -> None:
     """Wait until as many reports are stored as were accepted."""
     async with open_warehouse(system.warehouse) as warehouse, asyncio.timeout(ARRIVE_S):
         while True:
@@ -55,18 +55,8 @@ async def arrived(system: System, many: int) -> None:
             await asyncio.sleep(0.2)
 
 
-def verified(system: System) -> tuple[int, str]:
-    """Run `ugc verify --deep`; return its exit code and what it said."""
-    folder = str(system.directory.root)
-    command = [sys.executable, "-m", "ugc_cli", "verify", "--deep", "--wait", "60"]
-    run = subprocess.run(
-        [*command, "--data", folder], capture_output=True, text=True, timeout=VERIFY_S, check=False
-    )
-    return run.returncode, run.stdout + run.stderr
-
-
 async def run(
-    system: MortalSystem, taken: Sequence[Rating], *, kills: int
+    system: Mortal, taken: Sequence[Rating], *, kills: int
 ) -> tuple[list[str], dict[str, object]]:
     """Send, kill, wait, compare, verify; return the differences and the figures."""
     began = time.perf_counter()
@@ -76,7 +66,7 @@ async def run(
     stored = time.perf_counter()
     found = await compare(system.current, taken, journal.accepted)
     compared = time.perf_counter()
-    code, said = await asyncio.to_thread(verified, system.current)
+    code, said = await asyncio.to_thread(system.current.ugc, "verify", "--deep", "--wait", "60")
     if code:
         found.differences.append(f"`ugc verify --deep` ended with {code}: {said}")
     found.differences += [f"never acknowledged: {number:032x}" for number in journal.unknown]
@@ -109,7 +99,7 @@ def _figures(taken: Sequence[Rating], journal: Journal, found: Comparison) -> di
     }
 
 
-def _of(system: MortalSystem) -> dict[str, object]:
+def _of(system: Mortal) -> dict[str, object]:
     own_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "kills": system.kills,
@@ -119,15 +109,21 @@ def _of(system: MortalSystem) -> dict[str, object]:
     }
 
 
-def main(*, limit: int | None, save: bool) -> int:
-    """Run it on a system of its own; return 3 if a number differs."""
+def main(*, limit: int | None, save: bool, brokers: bool) -> int:
+    """Run it on a system of its own; return 3 if a number differs.
+
+    Args:
+        limit: Ratings to take; None for all of them.
+        save: Whether to write the result.
+        brokers: Whether the log is three brokers, one of which is killed, instead of `ugc up`.
+    """
     taken = chosen(limit, until_ms=time.time_ns() // 1_000_000 - _AGO_MS)
-    with mortal_system() as system:
+    with brokered_system() if brokers else mortal_system() as system:
         found, figures = asyncio.run(run(system, taken, kills=KILLS if limit is None else 1))
     for name, value in figures.items():
         print(f"{name:<24} {value}")
     for line in found[:20]:
         print(line, file=sys.stderr)
     if save:
-        print(write("movielens_sessions", figures))
+        print(write("movielens_kafka" if brokers else "movielens_sessions", figures))
     return 3 if found else 0

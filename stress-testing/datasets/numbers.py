@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 import msgspec
-from harness.system import System
+from harness.system import Running
 from oracle import metrics as oracle
 
 from datasets.comparison import Comparison
@@ -32,7 +32,7 @@ _EPOCH = date(1970, 1, 1)
 Row = tuple[object, ...]
 
 
-async def compare(system: System, ratings: Sequence[Rating], accepted: set[int]) -> Comparison:
+async def compare(system: Running, ratings: Sequence[Rating], accepted: set[int]) -> Comparison:
     """Compare every film, then every viewer.
 
     Args:

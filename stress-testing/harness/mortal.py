@@ -5,12 +5,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import psutil
 
-from harness.system import STOP_S, System, start
+from harness.system import STOP_S, Running, System, start
+
+
+class Mortal(Protocol):
+    """A system that loses a part of itself and gets it back."""
+
+    kills: int
+    down_s: list[float]
+
+    @property
+    def api(self) -> str:
+        """Root of the API, with a final slash; it stays the same."""
+
+    @property
+    def current(self) -> Running:
+        """The system as it runs just now."""
+
+    def token(self, user_id: UUID, profile_id: UUID | None = None) -> str:
+        """Return a token; the secret outlives every restart."""
+
+    def kill_and_restart(self) -> None:
+        """Kill without warning, and start again."""
 
 
 class MortalSystem:

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 from uuid import UUID
 
 import psutil
@@ -21,7 +22,29 @@ from ugc_core.settings import AuthSection, WarehouseSection
 from ugc_core.sources import load
 
 STOP_S = 60
+COMMAND_S = 900
 TOKEN_S = 7200
+
+
+class Running(Protocol):
+    """What a measurement needs of a running system, whatever its log is."""
+
+    @property
+    def api(self) -> str:
+        """Root of the API, with a final slash."""
+
+    @property
+    def warehouse(self) -> WarehouseSection:
+        """Its warehouse."""
+
+    def token(self, user_id: UUID, profile_id: UUID | None = None) -> str:
+        """Return a token of a user, or of a profile of that user."""
+
+    def ugc(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of `ugc` on it; return its exit code and what it said."""
+
+    def resident_mib(self) -> dict[str, float]:
+        """Return the resident memory of each process, in MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +76,10 @@ class System:
         claims = Claims(user_id=user_id, profile_id=profile_id, ttl_s=TOKEN_S)
         return mint(claims, AuthSection(secret=secret), now_ms=SystemClock().wall_ms())
 
+    def ugc(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of `ugc` on its directory; return its exit code and what it said."""
+        return run_ugc([*arguments, "--data", str(self.directory.root)], {})
+
     def services(self) -> dict[str, psutil.Process]:
         """Return the processes by name."""
         found = {"ugc up": self.process}
@@ -67,6 +94,19 @@ class System:
             name: round(process.memory_info().rss / 2**20, 1)
             for name, process in sorted(self.services().items())
         }
+
+
+def run_ugc(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command of `ugc` to its end; return its exit code and what it said."""
+    run = subprocess.run(
+        [sys.executable, "-m", "ugc_cli", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+    )
+    return run.returncode, run.stdout + run.stderr
 
 
 def start(folder: Path, *, port: int = 0, environment: Mapping[str, str] | None = None) -> System:

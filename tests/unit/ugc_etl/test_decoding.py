@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.ugc_etl.builders import batch, event, line, record
-from ugc_etl.decoding import decode, refused_letters
+from ugc_etl.decoding import Decoded, decode, refused_letters
 from ugc_etl.ports import DeadLetter
 from ugc_etl.rows import Source
 
@@ -143,7 +143,7 @@ def test_records_that_are_decoded_together_become_what_each_becomes_alone(made, 
 
     together = decode(batch(*records), streak=streak)
 
-    alone = []
+    alone: list[Decoded] = []
     for each in records:
         alone.append(decode(batch(each), streak=alone[-1].streak if alone else streak))
     assert together.rows.events == [event for found in alone for event in found.rows.events]
