@@ -21,8 +21,11 @@ from ugc_etl.retry import Retry
 _log = structlog.get_logger()
 
 _POLL_RECORDS = 5000
-_BACKLOG = 8
-"""An eighth of what a partition may hold, waiting in all of them, is a backlog."""
+_BACKLOG, _CALM = 8, 32
+"""An eighth of what a partition may hold, waiting in all of them, is a backlog; it is over when a
+32nd of it is left."""
+_CALM_S = 2.0
+"""How long it has to be over: its last batches are still in memory, in seconds."""
 _IDLE_S = 0.25
 """Longest poll: how late a stop or a finished delivery is noticed, in seconds."""
 
@@ -86,6 +89,7 @@ class Pipeline:
     give_back: Callable[[], None] = give_back
     _lines: dict[int, _Line] = field(default_factory=dict)
     _backlog: bool = False
+    _calm_since: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then deliver what was read, within the deadline.
@@ -173,6 +177,8 @@ class Pipeline:
             )
             delivery = self.deliveries()
             delivery.announced(promised)
+            if commit is None:
+                delivery.unplaced()
             self._lines[partition] = _Line(lane=lane, delivery=delivery)
         again = fresh & set(dropped)
         for partition in again:
@@ -223,11 +229,16 @@ class Pipeline:
         self._let_go(waiting)
 
     def _let_go(self, waiting: int) -> None:
-        """Let go of a backlog's memory once nothing of it is under way."""
+        """Let go of a backlog's memory once it is stored; deliveries need not pause for that."""
         if waiting * _BACKLOG > self.limits.max_buffered_bytes:
             self._backlog = True
-        elif self._backlog and not any(line.task for line in self._lines.values()):
-            self._backlog = False
+        calm = self._backlog and waiting * _CALM < self.limits.max_buffered_bytes
+        if not calm:
+            self._calm_since = None
+        elif self._calm_since is None:
+            self._calm_since = self.clock.now()
+        elif self.clock.now() - self._calm_since >= _CALM_S:
+            self._backlog, self._calm_since = False, None
             self.give_back()
 
     async def _cancel(self, lines: Sequence[_Line]) -> None:
