@@ -129,5 +129,5 @@ def test_an_erasure_survives_kill_9_of_everything(start):
     again = start()
 
     gone = f"SELECT count() FROM views_raw WHERE user_id = '{user}'"
-    until(lambda: again.rows(gone) == [(0,)], "the erasure is carried out")
+    until(lambda: again.rows(gone) == [(0,)], "the erasure is carried out", within_s=60)
     assert forgotten(again, user, "--check")[0].code == 0

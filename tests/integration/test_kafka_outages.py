@@ -165,7 +165,7 @@ async def test_looking_for_a_topic_does_not_create_it_where_brokers_would(sectio
 
 
 async def test_kafka_keeps_from_the_append_on_and_what_has_gone_unread_stops_the_reader(section):
-    section = msgspec.structs.replace(section, retention_hours=1)
+    section = msgspec.structs.replace(section, retention_hours=1, append_timeout_s=10.0)
     async with kafka_ports(section, ManualClock()) as log:  # its year is long over
         log.reader.pause(frozenset(range(4)))
         receipt = await log.writer.append(b"viewer", [b"nobody has committed this"])
