@@ -256,6 +256,20 @@ async def test_an_entry_is_kept_once_by_its_range(open_store):
         assert await store.ledger() == entries
 
 
+@pytest.mark.guarantee("STORE-3")
+async def test_the_ledger_knows_how_far_each_partition_has_come(open_store):
+    async with open_store() as store:
+        topic = entry(first=0, last=9).topic
+        assert await store.port.reached(topic, 0) is None
+
+        for each in (entry(first=0, last=9), entry(first=10, last=14), entry(first=3, last=4)):
+            await store.port.record(each)
+
+        assert await store.port.reached(topic, 0) == 15
+        assert await store.port.reached(topic, 1) is None
+        assert await store.port.reached("another", 0) is None
+
+
 # --- forgotten
 
 FORGOTTEN, OTHER = UUID(int=1), UUID(int=2)

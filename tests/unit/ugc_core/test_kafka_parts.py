@@ -11,6 +11,7 @@ from ugc_core.adapters.kafka_topics import TopicFound, plan_kafka_topics, wanted
 from ugc_core.adapters.kafka_watchdog import Watchdog
 from ugc_core.errors import ConfigError, LogUnavailableError
 from ugc_core.log import ChangeKind, Topic, Watermarks
+from ugc_core.log_rules import gone_after_ms, segment_ms
 from ugc_core.settings import KafkaSection, LogSection
 from ugc_core.urls import KafkaLogTarget
 
@@ -102,6 +103,7 @@ def test_a_topic_as_it_should_be_needs_nothing():
         ({"views": found(retention_ms="5")}, ChangeKind.RETAIN, "keep records of topic views"),
         ({"views": found(min_insync_replicas="1")}, ChangeKind.CONFIGURE, "=2 (is 1)"),
         ({"views": found(cleanup_policy="compact")}, ChangeKind.CONFIGURE, "(is compact)"),
+        ({"views": found(segment_ms="604800000")}, ChangeKind.CONFIGURE, "segment.ms=900000 (is"),
     ],
 )
 def test_what_differs_is_planned(there, kind, words):
@@ -109,6 +111,19 @@ def test_what_differs_is_planned(there, kind, words):
 
     assert planned is kind
     assert words in summary
+
+
+@pytest.mark.parametrize(
+    ("retention_ms", "segment", "gone"),
+    [
+        (24 * HOUR_MS, HOUR_MS, 25.1 * HOUR_MS),
+        (HOUR_MS, HOUR_MS / 4, 1.35 * HOUR_MS),
+        (1, 1, 360_002),
+    ],
+)
+def test_a_record_is_gone_soon_after_its_retention(retention_ms, segment, gone):
+    assert segment_ms(retention_ms) == segment
+    assert gone_after_ms(retention_ms) == gone
 
 
 def test_too_few_copies_are_refused():

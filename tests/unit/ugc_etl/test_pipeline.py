@@ -440,6 +440,34 @@ async def test_an_offset_that_is_gone_stops_the_service():
     assert world.store.events == []
 
 
+async def test_records_that_went_unread_stop_the_service_though_the_commits_have_expired_too():
+    world = World()
+    world.append_each([event(n) for n in range(2)])
+    await step_until(world.pipeline(), lambda: world.caught_up)
+    world.append_each([event(n) for n in range(2, 5)])
+    world.log.commits.clear()
+    world.log.trim(TOPIC, 0, 3)
+
+    with pytest.raises(OffsetOutOfRangeError, match=r"ends at 2, .* starts at 3"):
+        await step_until(world.pipeline(), lambda: world.caught_up)
+
+    assert stored(world) == ids(0, 1)
+    assert world.committed() == 0
+
+
+async def test_without_commits_everything_that_is_still_there_is_read_again():
+    world = World()
+    world.append_each([event(n) for n in range(3)])
+    await step_until(world.pipeline(), lambda: world.caught_up)
+    world.append_each([event(n) for n in range(3, 5)])
+    world.log.commits.clear()
+    world.log.trim(TOPIC, 0, 1)
+
+    await step_until(world.pipeline(), lambda: world.caught_up)
+
+    assert stored(world) == ids(*range(5))
+
+
 async def test_a_poisoned_partition_stops_the_service_with_nothing_committed_past_it():
     world = World()
     world.append(line(1))

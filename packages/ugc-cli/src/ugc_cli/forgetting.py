@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,9 @@ from ugc_core.clock import Clock
 from ugc_core.codec import ERASURE_HEADERS, Erasure, encode_erasure, log_key, split_lines
 from ugc_core.errors import TransientError
 from ugc_core.log import Receipt
+from ugc_core.log_rules import gone_after_ms
 from ugc_core.settings import LogSection, Settings, WarehouseSection
+from ugc_core.urls import SqliteLogTarget, log_target
 
 TABLES = ("views_raw", "playback", "resume_points")
 _LOOK_EVERY_S = 0.2
@@ -37,21 +39,25 @@ class Proof(Struct, frozen=True, kw_only=True):
         erasures: When each erasure was asked for, and whether it is done.
         rows: Rows of the user that are left, by table.
         dead_letters: Dead letters that name the user.
+        dead_letters_until: When the last of these ends at the latest, where nobody can take
+            it out of the log before that, as on Kafka.
         log_copies_until: When the last copy in the log ends at the latest: its retention,
-            counted from now.
+            counted from now, and on Kafka what a file is kept for longer.
     """
 
     user_id: UUID
     erasures: list[dict[str, object]]
     rows: dict[str, int]
     dead_letters: int
+    dead_letters_until: datetime | None = None
     log_copies_until: datetime
 
     @property
     def holds(self) -> bool:
-        """Whether the user is forgotten, but for the log's retention."""
+        """Whether the user is forgotten, but for what ends with the log's retention alone."""
         done = bool(self.erasures) and all(erasure["done"] for erasure in self.erasures)
-        return done and not any(self.rows.values()) and not self.dead_letters
+        letters_end = not self.dead_letters or self.dead_letters_until is not None
+        return done and not any(self.rows.values()) and letters_end
 
 
 async def request(settings: LogSection, user_id: UUID, *, clock: Clock) -> Receipt:
@@ -102,13 +108,15 @@ async def scrub_dead_letters(settings: LogSection, user_id: UUID) -> int:
 async def prove(settings: Settings, user_id: UUID, *, clock: Clock) -> Proof:
     """Count what is left of the user, everywhere."""
     erasures, rows = await _in_warehouse(settings.warehouse, user_id)
-    now = datetime.fromtimestamp(clock.wall_ms() / 1000, UTC)
+    letters, newest_ms = await _dead_letters(settings.log, user_id)
+    lasting = letters and not _can_be_scrubbed(settings.log)
     return Proof(
         user_id=user_id,
         erasures=erasures,
         rows=rows,
-        dead_letters=await _dead_letters(settings.log, user_id),
-        log_copies_until=now + timedelta(hours=settings.log.retention_hours),
+        dead_letters=letters,
+        dead_letters_until=_ends(settings.log, newest_ms) if lasting else None,
+        log_copies_until=_ends(settings.log, clock.wall_ms()),
     )
 
 
@@ -145,10 +153,25 @@ async def _in_warehouse(
     return erasures, dict(zip(TABLES, found, strict=True))
 
 
-async def _dead_letters(settings: LogSection, user_id: UUID) -> int:
-    """Count the dead letters that name the user."""
-    named, count = names(user_id), 0
+def _can_be_scrubbed(settings: LogSection) -> bool:
+    """Whether lines can be taken out of the log; Kafka never changes what it has."""
+    return isinstance(log_target(settings.url), SqliteLogTarget)
+
+
+def _ends(settings: LogSection, appended_ms: int) -> datetime:
+    """Return when a record is gone at the latest."""
+    kept_ms = settings.retention_ms
+    if not _can_be_scrubbed(settings):
+        kept_ms = gone_after_ms(kept_ms)
+    return datetime.fromtimestamp((appended_ms + kept_ms) / 1000, UTC)
+
+
+async def _dead_letters(settings: LogSection, user_id: UUID) -> tuple[int, int]:
+    """Count the dead letters that name the user; return when the newest was written, too."""
+    named, count, newest_ms = names(user_id), 0, 0
     async with open_box(settings) as box:
         async for record in box.records():
-            count += sum(map(named, split_lines(record.value)))
-    return count
+            found = sum(map(named, split_lines(record.value)))
+            count += found
+            newest_ms = max(newest_ms, record.timestamp_ms if found else 0)
+    return count, newest_ms

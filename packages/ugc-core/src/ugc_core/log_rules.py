@@ -5,6 +5,24 @@ from collections.abc import Callable, Mapping, Sequence
 from ugc_core.errors import ConfigError, OffsetOutOfRangeError
 from ugc_core.log import ChangeKind, Topic, TopicChange, Watermarks
 
+_MOST_SEGMENT_MS = 3_600_000
+_SWEEP_MS = 360_000
+"""Kafka looks for old segments every five minutes and deletes their files a minute later."""
+
+
+def segment_ms(retention_ms: int) -> int:
+    """Return how long a broker fills one file of a partition, in milliseconds.
+
+    A record goes with its file, once the newest record in it is too old; with Kafka's own
+    setting that may be a week later.
+    """
+    return max(min(_MOST_SEGMENT_MS, retention_ms // 4), 1)
+
+
+def gone_after_ms(retention_ms: int) -> int:
+    """Return how long after its append a record may still lie on a broker, in milliseconds."""
+    return retention_ms + segment_ms(retention_ms) + _SWEEP_MS
+
 
 def plan_topics(there: Mapping[str, Topic], wanted: Sequence[Topic]) -> list[TopicChange]:
     """Return the steps from what is there to what is wanted.
@@ -47,9 +65,19 @@ def check_position(topic: str, partition: int, position: int, ends: Watermarks) 
     msg = (
         f"{topic}[{partition}]: offset {position} is not in the log, which holds"
         f" {ends.low} to {ends.high}; records between were removed or the log was replaced."
-        " Find out which with `ugc status`, then continue on purpose from where the log is"
+        f" {way_on(topic, partition)}"
     )
     raise OffsetOutOfRangeError(msg)
+
+
+def way_on(topic: str, partition: int) -> str:
+    """Return what a person does when records went unread."""
+    return (
+        "Find out which with `ugc status`, put them back from an archive if there is one, and"
+        " continue on purpose from where the log is; on Kafka with `kafka-consumer-groups.sh"
+        f" --bootstrap-server HOST:PORT --group GROUP --topic {topic}:{partition}"
+        " --reset-offsets --to-earliest --execute` while no pipeline runs"
+    )
 
 
 def check_range(topic: str, partition: int, start: int, end: int, ends: Watermarks) -> None:

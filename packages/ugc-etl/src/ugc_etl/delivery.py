@@ -8,8 +8,9 @@ import structlog
 from msgspec.structs import replace
 
 from ugc_core.codec import Erasure, decode_erasures
-from ugc_core.errors import MalformedLineError, PoisonedLogError
+from ugc_core.errors import MalformedLineError, OffsetOutOfRangeError, PoisonedLogError
 from ugc_core.log import LogCommitter
+from ugc_core.log_rules import way_on
 from ugc_etl.batches import Batch
 from ugc_etl.decoding import Decoded, decode, unreadable_letters
 from ugc_etl.erasures import ErasedUser, ErasedUsers, without_erased
@@ -45,12 +46,17 @@ class Delivery:
     max_bad_in_a_row: int
     insert_tokens: bool = True
     _announced: Range | None = None
+    _unplaced: bool = False
     _erased: ErasedUsers | None = None
     _streak: int = field(default=0)
 
     def announced(self, span: Range | None) -> None:
         """Take over the intent that was committed before."""
         self._announced = span
+
+    def unplaced(self) -> None:
+        """Know that the group has no position here: its first one, or the last has expired."""
+        self._unplaced = True
 
     async def deliver(self, batch: Batch, following: Range | None) -> None:
         """Bring a batch home; each step repeats harmlessly after a crash.
@@ -66,10 +72,13 @@ class Delivery:
             following: Range of the next batch, if it is known already.
 
         Raises:
+            OffsetOutOfRangeError: Records between the ledger's end and this batch went unread.
             PartitionLostError: Another member has the partition now.
             PoisonedLogError: Too many records in a row have no good line.
             WarehouseRefusesAllError: Too many rows in a row were refused.
         """
+        if self._unplaced:
+            await self._check_beginning(batch)
         if self._announced != batch.range:
             await self._commit(batch.partition, batch.range.first, batch.range)
         if self._erased is None:
@@ -78,6 +87,19 @@ class Delivery:
         await self.retry.until_done("ledger entry", partial(self.store.record, entry))
         await self._commit(batch.partition, batch.next_offset, following)
         self.metrics.delivered(entry)
+
+    async def _check_beginning(self, batch: Batch) -> None:
+        """Without a position reading begins with the oldest record: none may be missing before."""
+        ask = partial(self.store.reached, batch.topic, batch.partition)
+        reached = await self.retry.until_done("ledger", ask)
+        if reached is not None and reached < batch.range.first:
+            msg = (
+                f"{batch.topic}[{batch.partition}]: the group has no position any more, the ledger"
+                f" ends at {reached}, and the log starts at {batch.range.first}; records between"
+                f" were removed unread. {way_on(batch.topic, batch.partition)}"
+            )
+            raise OffsetOutOfRangeError(msg)
+        self._unplaced = False
 
     async def _keep(self, batch: Batch) -> LedgerEntry:
         """Store the reports of a batch, and set aside what is none."""

@@ -48,7 +48,8 @@ class ViewsStore(Protocol):
     STORE-1: An insert that returned is durable, in the raw table and in everything derived.
     STORE-2: Reports are kept once by their identity, however often and in whatever batches
         they are inserted; of two copies the first accepted one wins.
-    STORE-3: A ledger entry is kept once by its range.
+    STORE-3: A ledger entry is kept once by its range; `reached` tells where the last one of a
+        partition ends.
     STORE-4: After `erase` nothing that was stored of that user is left, in no table; others'
         reports and numbers are unchanged. `erased` names the user from before the deletion on.
 
@@ -64,6 +65,9 @@ class ViewsStore(Protocol):
 
     async def record(self, entry: LedgerEntry) -> None:
         """Note what became of a batch."""
+
+    async def reached(self, topic: str, partition: int) -> int | None:
+        """Return the offset after the last one of the ledger, None without an entry."""
 
     async def erase(self, erasure: ErasedUser) -> None:
         """Note the erasure, and delete everything that is stored of the user."""

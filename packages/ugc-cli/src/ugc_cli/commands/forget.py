@@ -73,11 +73,18 @@ async def _erase(settings: Settings, user: UUID, wait_s: float) -> None:
 def _show(proof: Proof) -> None:
     left: list[tuple[object, ...]] = [(f"rows in {name}", n) for name, n in proof.rows.items()]
     left.append(("dead letters", proof.dead_letters))
+    if proof.dead_letters_until:
+        left.append(("dead letters end by", proof.dead_letters_until))
     left.append(("erasures done", sum(bool(erasure["done"]) for erasure in proof.erasures)))
     left.append(("copies in the log end by", proof.log_copies_until))
     console.emit_table(("what", "left"), left)
     if proof.holds:
         console.say(f"User {proof.user_id} is forgotten.", style="green")
+        if proof.dead_letters_until:
+            console.say(
+                f"{proof.dead_letters} dead letters name the user; Kafka cannot take them out, and"
+                f" drops them with its retention, by {proof.dead_letters_until:%Y-%m-%d %H:%M} UTC."
+            )
     elif not proof.erasures:
         console.say(f"No erasure of user {proof.user_id} was carried out.")
     else:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ugc_core.adapters.kafka_queries import KafkaQueries, checked
 from ugc_core.errors import ConfigError
 from ugc_core.log import ChangeKind, Topic, TopicChange
-from ugc_core.log_rules import plan_topics
+from ugc_core.log_rules import plan_topics, segment_ms
 from ugc_core.settings import KafkaSection
 
 TOPIC = 2
@@ -41,6 +41,7 @@ def wanted_configs(topic: Topic, section: KafkaSection) -> dict[str, str]:
         "max.message.bytes": str(topic.max_record_bytes),
         "min.insync.replicas": str(section.min_insync_replicas),
         _RETENTION: str(topic.retention_ms),
+        "segment.ms": str(segment_ms(topic.retention_ms)),
     }
 
 

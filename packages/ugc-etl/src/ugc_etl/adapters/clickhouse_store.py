@@ -3,10 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ugc_core.binding import quote
+from ugc_core.errors import UgcError
 from ugc_core.migrations import local_suffix
 from ugc_core.urls import WarehouseTarget
-from ugc_core.warehouse import Column, Settings, ShardedWarehouse, insert_on_every_shard
+from ugc_core.warehouse import Answer, Column, Settings, ShardedWarehouse, insert_on_every_shard
 from ugc_etl.erasures import ErasedUser, ErasedUsers, read_erased_everywhere
 from ugc_etl.ports import LedgerEntry, ViewsStore
 from ugc_etl.rows import Rows
@@ -73,6 +76,23 @@ class ClickHouseStore:
         await self._warehouse.insert_for(
             entry.partition, f"ingested{self._local}", columns, settings=UNHIDDEN
         )
+
+    async def reached(self, topic: str, partition: int) -> int | None:
+        """Ask every node for what it has: those of other shards may be down.
+
+        Raises:
+            WarehouseUnavailableError: No node answered.
+        """
+        answers = await self._warehouse.read_each(
+            f"SELECT max(last_offset) + 1 FROM ingested{self._local}"  # noqa: S608 - quoted
+            f" WHERE topic = {quote(topic)} AND partition = {partition:d} HAVING count() > 0"
+        )
+        failures = [found for found in answers.values() if isinstance(found, UgcError)]
+        if len(failures) == len(answers):
+            raise failures[0]
+        said = [found for found in answers.values() if isinstance(found, Answer)]
+        ends = (msgspec.convert(row[0], int) for found in said for row in found.rows)
+        return max(ends, default=None)
 
     async def erase(self, erasure: ErasedUser) -> None:
         """Note it, delete the user from each table, note that it is done.

@@ -44,6 +44,11 @@ class MemoryStore:
         key = (entry.topic, entry.partition, entry.range.first, entry.range.last)
         self.ledger[key] = entry
 
+    async def reached(self, topic: str, partition: int) -> int | None:
+        """Look through the entries."""
+        ends = [last + 1 for name, p, _, last in self.ledger if (name, p) == (topic, partition)]
+        return max(ends, default=None)
+
     async def erase(self, erasure: ErasedUser) -> None:
         """Forget the user."""
         self.kept = {
