@@ -66,7 +66,10 @@ def movielens(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Every fault one machine can have, against real processes; `-- --long` for hours of it."""
+    """Every fault one machine can have, against real processes; `-- --long` for hours of it.
+
+    `-- --log kafka`: the rows that concern Kafka, on three real brokers.
+    """
     measure(session, "chaos", *session.posargs)
 
 

@@ -1,7 +1,9 @@
 """The fault matrix against real processes: `nox -s chaos`, with `-- --long` for the long form.
 
 The long form plays every row with 100,000 reports and several seeds, and writes
-results/chaos.json and chaos.md after each run; started again, it goes on where it was.
+results/chaos.json and chaos.md after each run; started again, it goes on where it was. With
+`--log kafka` it plays the rows that concern Kafka on three real brokers, and writes
+results/chaos_kafka.json and chaos_kafka.md.
 """
 
 import argparse
@@ -9,45 +11,47 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from harness.kafka import NoKafkaError
 from harness.results import RESULTS, write
 
+from chaos.cluster import Cluster, running_cluster
 from chaos.judge import Difference
-from chaos.matrix import ROWS, Row
+from chaos.matrices import MATRICES
+from chaos.matrix import Row
 from chaos.report import Report, run_name
 from chaos.rows.disks import NeedsRootError
 from chaos.trial import Stage, Verdict
 
 LONG_EVENTS, SHORT_EVENTS = 100_000, 300
 _QUIET_S = 2.0
-_LOSS_FOUND = 3
-_PREFACE = """\
-Written by `nox -s chaos -- --long`: real processes in embedded mode, with traffic before, during
-and after each fault. **Lost** is accepted and not stored, **phantom** is stored and not sent,
-**doubled** is stored twice: sets of ids, never counts. Other differences are any row's content,
-playback ledger, resume point, audience number, pipeline ledger or dead letter that is not as plain
-Python computes it from the senders' journal, a service that holds a tenth more memory at the end
-than before the first fault, a recovery that takes over a minute, and whatever a row expects
-besides. The rows that concern the pipeline are played without deduplication tokens, too
-([chaos.json](chaos.json): `no tokens`, and the commit of each run). **In earlier tries** counts
-runs that differed and were played again; what they found is kept there."""
+_FAILED, _LOSS_FOUND = 1, 3
 
 
 def planned(options: argparse.Namespace) -> Sequence[tuple[Row, int, bool]]:
     """Name the runs in order: every row once, then with the other seeds."""
-    rows = [row for row in ROWS if not options.rows or row.name in options.rows.split(",")]
+    rows = MATRICES[options.log].rows
+    rows = [row for row in rows if not options.rows or row.name in options.rows.split(",")]
     seeds = options.seeds if options.long else 1
     runs = [(row, seed, tokens) for row in rows for seed, tokens in row.runs if seed <= seeds]
     return sorted(runs, key=lambda run: run[1])
 
 
-def play(row: Row, seed: int, *, tokens: bool, long: bool) -> Verdict:
+def play(row: Row, seed: int, *, tokens: bool, long: bool, cluster: Cluster | None) -> Verdict:
     """Play one run in a directory of its own."""
     events = LONG_EVENTS if long else SHORT_EVENTS
     with tempfile.TemporaryDirectory(prefix="ugc-chaos-") as folder:
-        stage = Stage(folder=Path(folder), events=events, seed=seed, long=long, tokens=tokens)
+        stage = Stage(
+            folder=Path(folder),
+            events=events,
+            seed=seed,
+            long=long,
+            tokens=tokens,
+            cluster=cluster,
+        )
         try:
             return asyncio.run(_awaited(row, stage))
         except NeedsRootError:
@@ -64,11 +68,36 @@ def main() -> int:
     """Play what is not done yet; exit 3 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="100,000 reports a run, all seeds")
+    parser.add_argument("--log", choices=[*MATRICES], default="file", help="on which log")
     parser.add_argument("--rows", help="only these, such as 8,22a")
     parser.add_argument("--seeds", type=int, default=5, help="at most so many seeds a row")
     parser.add_argument("--again", action="store_true", help="play what is done, too")
     options = parser.parse_args()
-    path = RESULTS / "chaos.json"
+    try:
+        with _brokers(options) as cluster:
+            return _LOSS_FOUND if play_all(options, cluster) else 0
+    except NoKafkaError as error:
+        print(f"no Kafka here: {error}", file=sys.stderr)
+        return _FAILED
+
+
+@contextmanager
+def _brokers(options: argparse.Namespace) -> Iterator[Cluster | None]:
+    """Start what the runs share."""
+    if options.log == "file":
+        yield None
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="ugc-chaos-brokers-") as folder,
+        running_cluster(Path(folder), long=options.long) as cluster,
+    ):
+        yield cluster
+
+
+def play_all(options: argparse.Namespace, cluster: Cluster | None) -> int:
+    """Play what is not done yet; return how many runs differed."""
+    matrix = MATRICES[options.log]
+    path = RESULTS / f"{matrix.name}.json"
     report = Report.at(path) if options.long else Report()
     wrong = 0
     for row, seed, tokens in planned(options):
@@ -77,7 +106,7 @@ def main() -> int:
             continue
         began = time.monotonic()
         try:
-            verdict = play(row, seed, tokens=tokens, long=options.long)
+            verdict = play(row, seed, tokens=tokens, long=options.long, cluster=cluster)
         except NeedsRootError as error:
             print(f"{name:<24} skipped: needs root ({error})", flush=True)
             continue
@@ -88,11 +117,11 @@ def main() -> int:
         for kind, what in verdict.differences[:5]:
             print(f"  {kind}: {what[:300]}", file=sys.stderr, flush=True)
         if options.long:
-            write("chaos", {"reports_a_run": LONG_EVENTS, "runs": report.runs})
-            page = f"# Chaos report\n\n{_PREFACE}\n\n{report.table(ROWS)}\n"
+            write(matrix.name, {"reports_a_run": LONG_EVENTS, "runs": report.runs})
+            page = f"# {matrix.title}\n\n{matrix.preface}\n\n{report.table(matrix.rows)}\n"
             path.with_suffix(".md").write_text(page, "utf-8")
             time.sleep(_QUIET_S)
-    return _LOSS_FOUND if wrong else 0
+    return wrong
 
 
 if __name__ == "__main__":

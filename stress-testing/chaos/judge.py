@@ -56,6 +56,7 @@ def judge(
     live_ms: int,
     poison: Iterable[Place] = (),
     foreign: Iterable[UUID] = (),
+    reread: bool = False,
 ) -> list[Difference]:
     """Return every difference.
 
@@ -65,6 +66,7 @@ def judge(
         live_ms: The moment for which live viewers were counted.
         poison: Lines that were put into the log and are no reports.
         foreign: Ids that the journal knows and that must not be stored any more.
+        reread: Whether the log was read again from its beginning, so that ranges overlap.
     """
     gone = frozenset(foreign)
     stored_ids = {row.event_id for row in stored.rows}
@@ -78,7 +80,7 @@ def judge(
     found += _unequal("playback", playback(events), stored.playback)
     found += _unequal("resume point", resume_points(events), stored.resume)
     found += _unequal("audience", audience_numbers(events, stored.films, live_ms), stored.films)
-    found += ledger_gaps(stored)
+    found += ledger_gaps(stored, reread=reread)
     found += misplaced_letters(stored, frozenset(poison))
     return found
 
@@ -129,15 +131,16 @@ def _numbers(events: Sequence[Event], live_ms: int) -> FilmNumbers:
     return FilmNumbers(numbers, list(found.curve), live_viewers(events, live_ms))
 
 
-def ledger_gaps(stored: Stored) -> list[Difference]:
+def ledger_gaps(stored: Stored, *, reread: bool = False) -> list[Difference]:
     """Say where the pipeline's ledger does not tile up to the commits, or does not add up."""
     found = []
     reached = {partition: ends.low for partition, ends in stored.ends.items()}
     for entry in stored.ledger:
         where = f"{entry.topic}[{entry.partition}] {entry.first}-{entry.last}"
-        if entry.first != reached[entry.partition]:
-            found.append(Difference("ledger", f"{where} follows {reached[entry.partition]}"))
-        reached[entry.partition] = entry.last + 1
+        before = reached[entry.partition]
+        if entry.first > before or (entry.first < before and not reread):
+            found.append(Difference("ledger", f"{where} follows {before}"))
+        reached[entry.partition] = max(before, entry.last + 1) if reread else entry.last + 1
         if entry.lines != entry.stored + entry.dead + entry.erased:
             found.append(Difference("ledger", f"{where} does not add up"))
     for partition, ends in stored.ends.items():

@@ -28,7 +28,7 @@ async def verified(system: System) -> list[Difference]:
         outcome = await verifier.run(deep=True)
     if outcome.good:
         return []
-    return [Difference("verify", f"{found}") for found in outcome.findings]
+    return [Difference("verify", f"{found}") for found in outcome.findings if found.fault]
 
 
 async def committed_and_missing(settings: Settings) -> set[UUID]:

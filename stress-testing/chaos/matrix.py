@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from chaos.rows import crowds, disks, letters, log_deaths, pipeline, replays, services
 from chaos.trial import Stage, Verdict
 
+Log = Literal["file", "kafka"]
 _SEEDS = 5
 _SEEDS_WITHOUT_TOKENS = 2
 
@@ -20,6 +22,7 @@ class Row:
         play: The scenario.
         pipeline: Whether it runs without deduplication tokens, too.
         seeds: How often the long form plays it; a fault that lasts longer than a minute once.
+        log: On which log.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Row:
     play: Callable[[Stage], Awaitable[Verdict]]
     pipeline: bool = False
     seeds: int = _SEEDS
+    log: Log = "file"
 
     @property
     def runs(self) -> Sequence[tuple[int, bool]]:

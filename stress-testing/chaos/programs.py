@@ -37,7 +37,11 @@ async def until(condition: Callable[[], T], what: str, *, within_s: float = 30.0
 
 
 async def until_told(
-    ask: Callable[[], Awaitable[bool]], what: str, *, within_s: float = 30.0
+    ask: Callable[[], Awaitable[bool]],
+    what: str,
+    *,
+    within_s: float = 30.0,
+    every_s: float = _LOOK_EVERY_S,
 ) -> None:
     """Ask until the answer is yes.
 
@@ -46,14 +50,16 @@ async def until_told(
     """
     deadline = time.monotonic() + within_s
     while not await ask():
-        await _look_again(deadline, what, within_s)
+        await _look_again(deadline, what, within_s, every_s)
 
 
-async def _look_again(deadline: float, what: str, within_s: float) -> None:
+async def _look_again(
+    deadline: float, what: str, within_s: float, every_s: float = _LOOK_EVERY_S
+) -> None:
     if time.monotonic() > deadline:
         msg = f"not within {within_s:g} s: {what}"
         raise LateError(msg)
-    await asyncio.sleep(_LOOK_EVERY_S)
+    await asyncio.sleep(every_s)
 
 
 def free_port() -> int:
@@ -105,7 +111,7 @@ class Program:
     @property
     def err(self) -> str:
         """What all of its processes have said on stderr."""
-        return self._err.read_text("utf-8")
+        return self._err.read_text("utf-8") if self._err.exists() else ""
 
     def begin(self) -> None:
         """Start it, and do not wait."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from chaos.traps import EXCEPTION, PROGRESS, Insert, Moment, Trap
 
 _INSERT = re.compile(rb"INSERT INTO [`\w]+\.`?(views_raw|ingested)`?")
-_TOKEN = re.compile(rb"views:(\d+):\d+-\d+:[0-9a-f]{32}:[0-9lr]+")
+_TOKEN = re.compile(rb"views[-\w]*:(\d+):\d+-\d+:[0-9a-f]{32}:[0-9lr]+")
 _LAST_BLOCK = bytes((2, 0, 1, 0, 2)) + b"\xff\xff\xff\xff" + bytes(3)
 """An empty block: what ends the rows of an insert."""
 _END_OF_STREAM = 5

@@ -19,7 +19,7 @@ from ugc_core.codec import encode_event
 from ugc_core.events import Event
 
 ACCEPTED = 202
-_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_CLIENT_ERROR, _SERVER_ERROR, _UNAVAILABLE = 400, 500, 503
 _AGAIN = frozenset({408, 429})
 _PAUSE_S = 0.1
 """After a refusal, as a player would; also what keeps a dead service from being hammered."""
@@ -70,6 +70,8 @@ class Traffic:
         statuses: How often each status was answered; 0 is no answer.
         refusals: Why reports were refused for good.
         slowest_s: The longest wait for a 202.
+        slowest_refusal_s: The longest wait for a 503.
+        unadvised: How many of those did not say when to try again.
         cut: Requests that were under way when the connection went.
     """
 
@@ -81,6 +83,8 @@ class Traffic:
     statuses: Counter[int] = field(default_factory=Counter)
     refusals: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
+    slowest_refusal_s: float = 0.0
+    unadvised: int = 0
     cut: int = 0
     _unknown: deque[tuple[UUID, Sequence[Event]]] = field(default_factory=deque)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -117,9 +121,9 @@ class Traffic:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def burst(self, requests: int) -> None:
-        """Have many more requests under way at once."""
-        async with self._client() as client, asyncio.TaskGroup() as group:
+    async def burst(self, requests: int, *, timeout_s: float = _TIMEOUT_S) -> None:
+        """Have many more requests under way at once, of players who leave after a while."""
+        async with self._client(timeout_s) as client, asyncio.TaskGroup() as group:
             for turn in range(requests):
                 group.create_task(self._send(client, *self._fresh(self.players.users, turn)))
 
@@ -141,8 +145,8 @@ class Traffic:
                 owed_s = len(lot) * self.pace.senders / self.pace.rate
                 await asyncio.sleep(max(owed_s - (time.monotonic() - began), 0))
 
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.system.api, timeout=_TIMEOUT_S)
+    def _client(self, timeout_s: float = _TIMEOUT_S) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.system.api, timeout=timeout_s)
 
     async def _send(self, client: httpx.AsyncClient, user: UUID, lot: Sequence[Event]) -> bool:
         """Send reports; put them back if their outcome is unknown, and say whether it is not."""
@@ -167,6 +171,9 @@ class Traffic:
             self.cut += not isinstance(error, httpx.ConnectError)
             return self._heard(lot, Outcome.UNKNOWN)
         self.statuses[answer.status_code] += 1
+        if answer.status_code == _UNAVAILABLE:
+            self.slowest_refusal_s = max(self.slowest_refusal_s, time.monotonic() - began)
+            self.unadvised += "retry-after" not in answer.headers
         if answer.status_code == ACCEPTED:
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             return self._verdicts(lot, answer)

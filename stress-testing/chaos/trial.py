@@ -5,13 +5,16 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
+from chaos.cluster import Cluster
 from chaos.journal import Journal, Outcome
 from chaos.judge import Difference, judge
 from chaos.log_reading import Place, committed, high_marks
 from chaos.looks import Memory, all_of, grown, memory_mib, verified
+from chaos.parts import Places
 from chaos.players import Players
 from chaos.programs import LateError, until_told
 from chaos.stored import Stored, read_stored
@@ -37,6 +40,7 @@ class Stage:
         seed: Decides what is reported and when faults strike.
         long: Whether faults last and repeat as the matrix says.
         tokens: Whether inserts carry deduplication tokens.
+        cluster: The brokers of the log, where it is none in a file.
     """
 
     folder: Path
@@ -44,6 +48,31 @@ class Stage:
     seed: int
     long: bool = False
     tokens: bool = True
+    cluster: Cluster | None = None
+
+    @cached_property
+    def places(self) -> Places:
+        """Where everything is kept; on brokers with topics that nobody else has."""
+        if self.cluster is None:
+            return Places.inside(self.folder)
+        return self.cluster.places(self.folder, long=self.long)
+
+    @property
+    def brokers(self) -> Cluster:
+        """The brokers of a row that needs some.
+
+        Raises:
+            TypeError: The log is a file.
+        """
+        if self.cluster is None:
+            msg = "this row needs brokers"
+            raise TypeError(msg)
+        return self.cluster
+
+    @property
+    def look_every_s(self) -> float:
+        """How often to look at the log: on brokers each look is a few connections."""
+        return 0.02 if self.cluster is None else 0.15
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,6 +84,8 @@ class Stage:
         """How fast players report."""
         if self.long:
             return Pace(senders=4, users=40, batch=100, rate=4000)
+        if self.cluster is not None:  # its rows wait for brokers, meanwhile players go on
+            return Pace(senders=3, users=9, batch=10, rate=150)
         return Pace(senders=3, users=9, batch=10, rate=400)
 
 
@@ -81,6 +112,7 @@ class Trial:
         traffic: What its players do.
         poison: Lines that were put into the log and are no reports.
         gone: Ids that must not be stored any more.
+        reread: Whether the log was read again from its beginning.
         wrong: What the scenario itself has seen.
         facts: Its own figures.
         recovered_s: How long each recovery took.
@@ -92,6 +124,7 @@ class Trial:
     traffic: Traffic
     poison: set[Place] = field(default_factory=set)
     gone: set[UUID] = field(default_factory=set)
+    reread: bool = False
     wrong: list[Difference] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     recovered_s: list[float] = field(default_factory=list)
@@ -154,7 +187,8 @@ class Trial:
             return delivered and self.traffic.accepted > accepted
 
         try:
-            await until_told(working, "it works again", within_s=RECOVER_S)
+            every_s = self.stage.look_every_s
+            await until_told(working, "it works again", within_s=RECOVER_S, every_s=every_s)
         except LateError as error:
             self.wrong.append(Difference("recovery", str(error)))
         self.recovered_s.append(round(time.monotonic() - began, 2))
@@ -187,7 +221,8 @@ class Trial:
             at = await committed(self.system.settings.log)
             return all(at.get(partition, 0) >= mark for partition, mark in high.items() if mark)
 
-        await until_told(delivered, "the pipeline has caught up", within_s=REST_S)
+        every_s = self.stage.look_every_s
+        await until_told(delivered, "the pipeline has caught up", within_s=REST_S, every_s=every_s)
 
     async def verdict(self) -> Verdict:
         """Compare, at rest."""
@@ -197,7 +232,14 @@ class Trial:
         films = sorted({event.film_id for event in events.values()})
         live_ms = max((event.event_time_ms for event in events.values()), default=0)
         stored = await read_stored(self.system.settings, films, live_ms)
-        found = judge(self.journal, stored, live_ms=live_ms, poison=self.poison, foreign=self.gone)
+        found = judge(
+            self.journal,
+            stored,
+            live_ms=live_ms,
+            poison=self.poison,
+            foreign=self.gone,
+            reread=self.reread,
+        )
         found += await verified(self.system)
         if self.stage.long:  # a few hundred reports say nothing of a leak
             found += grown(self.samples[0], after)

@@ -7,9 +7,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from harness.kafka_settings import server_settings
 
 START_S = 60.0
 STOP_S = 30.0
@@ -243,10 +247,11 @@ def running(
     controllers = {n: next(ports) for n in brokers}
     with ExitStack() as stack:
         for broker in brokers.values():
-            listeners = _listeners(broker, controllers, protocol)
-            text = listeners | _settings(broker, len(brokers)) | dict(settings or {})
+            text = server_settings(broker, controllers, protocol) | dict(settings or {})
             broker.settings.write_text("".join(f"{k}={v}\n" for k, v in text.items()), "utf-8")
-            _format(broker, prepare)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(partial(_format, prepare=prepare), brokers.values()))
+        for broker in brokers.values():
             stack.callback(broker.kill)
             broker.start()
         for broker in brokers.values():
@@ -254,54 +259,7 @@ def running(
         yield Brokers(members=brokers)
 
 
-def _listeners(broker: Broker, controllers: Mapping[int, int], protocol: str) -> dict[str, str]:
-    """Return where a broker listens: clients, other brokers and controllers have a port each."""
-    at = {"CLIENT": broker.port, "INNER": broker.inner, "DETOUR": broker.detour[0]}
-    shown = at | {"DETOUR": broker.detour[1]}
-    return {
-        "process.roles": "broker,controller",
-        "node.id": str(broker.number),
-        "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{p}" for n, p in controllers.items()),
-        "listeners": f"{_joined(at)},CONTROLLER://127.0.0.1:{controllers[broker.number]}",
-        "advertised.listeners": _joined(shown),
-        "listener.security.protocol.map": (
-            f"CLIENT:{protocol},INNER:PLAINTEXT,DETOUR:PLAINTEXT,CONTROLLER:PLAINTEXT"
-        ),
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "INNER",
-    }
-
-
-def _joined(listeners: Mapping[str, int]) -> str:
-    return ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
-
-
-def _settings(broker: Broker, count: int) -> dict[str, str]:
-    copies = str(min(count, 3))
-    return {
-        "log.dirs": str(broker.folder / f"data-{broker.number}"),
-        "default.replication.factor": copies,
-        "min.insync.replicas": "2" if copies == "3" else "1",
-        "offsets.topic.replication.factor": copies,
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": copies,
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "1",
-        "group.initial.rebalance.delay.ms": "0",
-        "group.min.session.timeout.ms": "500",
-        "auto.create.topics.enable": "false",
-        # Tests write records with times of their own: those must not look expired.
-        "log.retention.check.interval.ms": "86400000",
-        "log.initial.task.delay.ms": "86400000",
-        "broker.session.timeout.ms": "6000",
-        "num.io.threads": "2",
-        "num.network.threads": "1",
-        "log.cleaner.enable": "false",
-        "background.threads": "2",
-    }
-
-
-def _format(broker: Broker, prepare: Sequence[str]) -> None:
+def _format(broker: Broker, *, prepare: Sequence[str]) -> None:
     tool = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{broker.jars}/*", "kafka.tools.StorageTool"]
     arguments = ["format", "-t", "dWdjLXRlc3Qta2Fma2EtMQ", "-c", str(broker.settings)]
     ended = subprocess.run(

@@ -1,9 +1,11 @@
 """The same programs on Kafka: other URLs, the same promises."""
 
+import asyncio
 import json
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -17,7 +19,9 @@ from tests.integration.processes import ChdbServer
 from tests.kafka_logs import kafka_section
 from ugc_cli.local_ports import claim
 from ugc_cli.tokens import Claims, mint
+from ugc_core.bootstrap import open_log_writer
 from ugc_core.clock import SystemClock
+from ugc_core.codec import log_key
 from ugc_core.settings import AuthSection
 
 SECRET = "a secret of this test, long enough for HS256"
@@ -27,7 +31,7 @@ class KafkaSystem:
     """A broker, a warehouse, and our services as processes of their own."""
 
     def __init__(self, folder: Path, brokers: Brokers, warehouse: ChdbServer) -> None:
-        section = kafka_section(brokers.url)
+        section = self.section = kafka_section(brokers.url)
         self.folder = folder
         self.warehouse = warehouse
         self.port = claim("127.0.0.1", 0, option="--port", what="the API")
@@ -75,6 +79,11 @@ class KafkaSystem:
         )
         assert answer.status_code == 202, answer.text
         return UUID(answer.json()["event_id"])
+
+    async def put_poison(self, user: UUID) -> None:
+        """Append a line that is no report, and names a user."""
+        async with open_log_writer(self.section, self.section.topic, clock=SystemClock()) as log:
+            await log.append(log_key(user), [b'{"user_id": "%s"}' % str(user).encode()])
 
     def stored(self) -> set[UUID]:
         client = Client("127.0.0.1", port=self.warehouse.port, database="kafka_system")
@@ -132,7 +141,27 @@ def test_reports_come_through_kafka_once_while_the_pipeline_is_killed(system):
     replayed = system.run("replay", "log", "--all", "--json")
     assert replayed.code == 0, replayed.err
 
-    forgotten = system.run("forget", str(users[0]), "--yes", "--json")
+    forget(system, users[0])
+
+    assert system.stored() == {e for n, e in enumerate(accepted) if n % len(users)}
+
+
+def forget(system: KafkaSystem, user: UUID) -> None:
+    """Forget a user whom a dead letter names; the proof has to say when Kafka drops it."""
+    asyncio.run(system.put_poison(user))
+    until(lambda: json.loads(system.run("dlq", "ls", "--json").out), "there is a dead letter")
+
+    forgotten = system.run("forget", str(user), "--yes", "--json")
 
     assert forgotten.code == 0, forgotten.out + forgotten.err
-    assert system.stored() == {e for n, e in enumerate(accepted) if n % len(users)}
+    proof = json.loads(forgotten.out)
+    assert proof["dead_letters"] == 1
+    letters_end, copies_end = (
+        datetime.fromisoformat(proof[name]) for name in ("dead_letters_until", "log_copies_until")
+    )
+    # Kafka keeps the newest record for a day, its file for an hour more, and sweeps now and then.
+    assert timedelta(hours=25) < letters_end - datetime.now(UTC) < timedelta(hours=25.2)
+    assert letters_end <= copies_end
+    told = system.run("forget", str(user), "--check")
+    assert told.code == 0, told.err
+    assert f"by {letters_end:%Y-%m-%d %H:%M} UTC" in told.err

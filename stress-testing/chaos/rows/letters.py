@@ -1,18 +1,21 @@
 """Records that are no reports: rows 20 and 21."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import apsw
 
+from chaos.cluster import admin
 from chaos.log_reading import committed, log_records
-from chaos.parts import Places, running_parts
+from chaos.parts import Parts, running_parts
 from chaos.systems import log_path
 from chaos.trial import Stage, Verdict, trial
+from ugc_cli.setup import apply_topics
 from ugc_core.partitioner import partition_for
+from ugc_core.urls import SqliteLogTarget, log_target
 
 _ONE_IN = 10_000
 _FUSE = 50
@@ -27,7 +30,7 @@ async def poison(stage: Stage) -> Verdict:
     """Row 20: one record in 10,000 holds no report; then none does, and the pipeline stops."""
     few = max(stage.events // _ONE_IN, 4)
     environment = {"UGC_ETL__MAX_BAD_IN_A_ROW": str(_FUSE), **stage.environment}
-    async with running_parts(Places.inside(stage.folder), environment) as parts:
+    async with running_parts(stage.places, environment) as parts:
         await parts.etl.start()
         async with trial(stage, parts) as run:
             for number in range(few):
@@ -52,13 +55,13 @@ async def poison(stage: Stage) -> Verdict:
 
 async def letters_refused(stage: Stage) -> Verdict:
     """Row 21: dead letters cannot be written for a while."""
-    async with running_parts(Places.inside(stage.folder), stage.environment) as parts:
+    async with running_parts(stage.places, stage.environment) as parts:
         await parts.etl.start()
         partition = partition_for(str(_OWNER).encode(), parts.settings.log.partitions)
         async with trial(stage, parts) as run:
             await run.share()
             async with run.fault():
-                with no_letters(log_path(parts)):
+                async with no_letters(parts):
                     await run.put_poison(3, key=_OWNER)
                     first = min(place.offset for place in run.poison)
                     await run.share()
@@ -71,9 +74,25 @@ async def letters_refused(stage: Stage) -> Verdict:
         return await run.verdict()
 
 
+@asynccontextmanager
+async def no_letters(parts: Parts) -> AsyncIterator[None]:
+    """Have the log take no dead letter for as long as the block runs."""
+    log = parts.settings.log
+    if isinstance(log_target(log.url), SqliteLogTarget):
+        with refusing_letters(log_path(parts)):
+            yield
+        return
+    async with admin(log) as client:
+        await client.delete_topics([log.dlq_topic])
+    try:
+        yield
+    finally:
+        await apply_topics(log)
+
+
 @contextmanager
-def no_letters(log: Path) -> Iterator[None]:
-    """Have the log refuse every dead letter; everything else goes on."""
+def refusing_letters(log: Path) -> Iterator[None]:
+    """Have a log in a file refuse every dead letter; everything else goes on."""
     with closing(apsw.Connection(str(log))) as db:
         db.set_busy_timeout(10_000)
         topic = db.execute("SELECT id FROM topic WHERE name = 'views.dlq'").get

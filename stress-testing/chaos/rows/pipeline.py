@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from chaos.parts import Parts, Places, running_parts
+from chaos.parts import Parts, running_parts
 from chaos.programs import until
 from chaos.proxy import Proxy
 from chaos.traps import Insert, Moment, Trap
@@ -23,8 +23,7 @@ async def behind_proxy(stage: Stage, proxy: Proxy) -> AsyncIterator[Parts]:
     async with proxy.listening() as port:
         # Small batches are many inserts, and so many places for a fault to strike.
         environment = {"UGC_ETL__MAX_AGE_S": "0.05", **stage.environment}
-        places = Places.inside(stage.folder)
-        async with running_parts(places, environment, warehouse_port=port) as parts:
+        async with running_parts(stage.places, environment, warehouse_port=port) as parts:
             proxy.port = parts.warehouse_port
             await parts.etl.start()
             yield parts
@@ -32,7 +31,7 @@ async def behind_proxy(stage: Stage, proxy: Proxy) -> AsyncIterator[Parts]:
 
 async def everything_three_times(stage: Stage) -> Verdict:
     """Row 11: every report three times, in other orders, some days late."""
-    async with running_parts(Places.inside(stage.folder), stage.environment) as parts:
+    async with running_parts(stage.places, stage.environment) as parts:
         await parts.etl.start()
         async with trial(stage, parts, copies=3) as run:
             await run.share(of=1)
