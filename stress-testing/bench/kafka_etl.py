@@ -23,11 +23,11 @@ from uuid import UUID
 import msgspec
 from aiokafka import AIOKafkaProducer
 from harness import kafka
+from harness.kafka_baselines import Used
 from harness.load import bodies
 from harness.results import write
 
 from bench.exactness import line_of
-from bench.kafka_baselines import Used
 from bench.native_protocol import server
 from ugc_core import warehouse_schema
 from ugc_core.bootstrap import open_log_admin, open_log_writer, open_warehouse, topics
@@ -145,7 +145,7 @@ def by_a_baseline(way: str, servers: str, log: LogSection, at: WarehouseSection)
     target = warehouse_target(at.url)
     arguments = [way, servers, log.topic, str(target.port), target.database]
     said = subprocess.run(
-        [sys.executable, "-m", "bench.kafka_baselines", *arguments],
+        [sys.executable, "-m", "harness.kafka_baselines", *arguments],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -211,7 +211,12 @@ async def run(brokers: kafka.Brokers, port: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure on a broker and a server of their own."""
+    """Measure on a broker and a server of their own; say why not where Kafka is missing."""
+    try:
+        kafka.libs()
+    except kafka.NoKafkaError as error:
+        print(f"skipped: {error}")
+        return
     with (
         TemporaryDirectory(prefix="ugc-bench-") as folder,
         kafka.running(Path(folder), heap="512m") as brokers,

@@ -1,6 +1,6 @@
 """Two ways to bring a Kafka topic into ClickHouse without our pipeline, each a process.
 
-`python -m bench.kafka_baselines WAY SERVERS TOPIC PORT DATABASE` reads the topic to its end and
+`python -m harness.kafka_baselines WAY SERVERS TOPIC PORT DATABASE` reads the topic to its end and
 prints what it has used as JSON. `plain` is what anyone would write first: aiokafka, `json.loads`
 and clickhouse-driver, 50,000 rows at a time. `floor` is what is left of it without any work on
 the rows: aiokafka hands out the records, and asynch inserts columns that were ready before.
