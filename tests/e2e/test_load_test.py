@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +12,10 @@ import pytest
 
 from tests.e2e.systems import UGC, Running, Up, start_up, ugc, until
 
-pytest.importorskip("locust", reason="needs Locust: pip install 'ugc-cli[load-test]'")
+# Not `importorskip`: an import of Locust patches the standard library of this whole process.
+pytestmark = pytest.mark.skipif(
+    find_spec("locust") is None, reason="needs Locust: pip install 'ugc-cli[load-test]'"
+)
 
 
 @pytest.fixture(scope="module")
