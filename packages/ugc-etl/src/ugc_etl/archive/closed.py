@@ -7,7 +7,7 @@ from ugc_core.errors import OffsetOutOfRangeError
 from ugc_core.log import LogScanner, Record
 from ugc_core.warehouse import Warehouse
 from ugc_etl.archive.errors import ArchiveMismatchError
-from ugc_etl.batches import Batch, count_lines
+from ugc_etl.miscounts import miscounts
 from ugc_etl.ports import LedgerEntry
 from ugc_etl.verification.ledger import ledger_entry
 
@@ -86,17 +86,7 @@ class ClosedRanges:
 
 
 def _check(entry: LedgerEntry, records: Sequence[Record]) -> None:
-    lines = sum(map(count_lines, records))
-    content = Batch(topic=entry.topic, partition=entry.partition, records=records)
-    wrong = [
-        f"{name}: {ledger} in the ledger, {log} in the log"
-        for name, ledger, log in (
-            ("records", entry.records, len(records)),
-            ("lines", entry.lines, lines),
-            ("content hash", entry.content_hash, content.content_hash()),
-        )
-        if ledger != log
-    ]
+    wrong = miscounts(entry, records)
     if wrong:
         msg = (
             f"{entry.topic}[{entry.partition}] offsets {entry.range.first} to {entry.range.last}:"

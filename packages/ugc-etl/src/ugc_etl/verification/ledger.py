@@ -8,7 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ugc_core.warehouse import Warehouse
-from ugc_etl.batches import Batch, count_lines
+from ugc_etl.batches import count_lines
+from ugc_etl.miscounts import miscounts
 from ugc_etl.ports import LedgerEntry, Range
 from ugc_etl.verification.findings import Finding, Findings, Kind
 from ugc_etl.verification.log_view import LogView
@@ -148,16 +149,7 @@ class LedgerCheck:
         if not found:
             self._add(Kind.MISCOUNTED, partition, span, "the log has no record in this range")
             return
-        batch = Batch(topic=entry.topic, partition=partition, records=found)
-        wrong = [
-            f"{name}: {ledger} in the ledger, {log} in the log"
-            for name, ledger, log in (
-                ("records", entry.records, len(found)),
-                ("lines", entry.lines, lines),
-                ("content hash", entry.content_hash, batch.content_hash()),
-            )
-            if ledger != log
-        ]
+        wrong = miscounts(entry, found)
         if wrong:
             self._add(Kind.MISCOUNTED, partition, span, "; ".join(wrong))
 
