@@ -1,7 +1,6 @@
 """The services on three brokers: one of them is killed without warning and comes back."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -39,7 +38,7 @@ class BrokeredSystem:
         self.down_s: list[float] = []
         self._brokers = brokers
         self._processes: dict[str, psutil.Popen] = {}
-        api, clickhouse = _free_port(), _free_port()
+        api, clickhouse = kafka.free_ports(2)
         self.api = f"http://127.0.0.1:{api}/api/v1/"
         self.warehouse = WarehouseSection(url=f"clickhouse://127.0.0.1:{clickhouse}/movies")
         self._environment = {
@@ -122,10 +121,3 @@ def _stop(process: psutil.Popen) -> None:
     except psutil.TimeoutExpired:
         process.kill()
         process.wait(STOP_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

@@ -231,7 +231,7 @@ def running(
     """
     jars = libs()
     folder.mkdir(parents=True, exist_ok=True)
-    ports = iter(_free_ports(5 * count))
+    ports = iter(free_ports(5 * count))
     brokers = {
         n: Broker(
             number=n,
@@ -270,7 +270,7 @@ def _format(broker: Broker, *, prepare: Sequence[str]) -> None:
         raise RuntimeError(msg)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on; all are held until the last one is found."""
     with ExitStack() as stack:
         found = [stack.enter_context(socket.socket()) for _ in range(count)]
