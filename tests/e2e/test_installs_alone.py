@@ -1,6 +1,7 @@
 """Each package installs by itself, and brings what it needs and nothing else of ours."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,10 +95,19 @@ def test_a_package_installs_alone(index, tmp_path, package: Package):
     brings_what_it_needs(package, python, tmp_path)
 
 
-def test_plain_pip_installs_the_api_and_no_pipeline(index: Path, tmp_path):
+def test_plain_pip_installs_the_api_and_no_pipeline_and_what_is_new_the_next_time(
+    index: Path, tmp_path
+):
+    """Of a folder called like `name-version` pip would keep the wheel, however old."""
     python = index / "bin" / "python"
+    tree = tmp_path / "tree"
+    shutil.copytree(ROOT / "packages", tree / "packages")
+    pip = [str(python), "-m", "pip", "--cache-dir", str(tmp_path / "cache"), "install", "-q"]
 
-    run(str(python), "-m", "pip", "install", "--quiet", "./packages/ugc-api")
+    run(*pip, "./packages/ugc-api", cwd=tree)
+    (tree / "packages/ugc-core/src/ugc_core/pulled.py").touch()
+    run(*pip, "./packages/ugc-api", cwd=tree)
 
     (api,) = [package for package in PACKAGES if package.name == "ugc-api"]
     brings_what_it_needs(api, python, tmp_path)
+    run(str(python), "-c", "import ugc_core.pulled")
