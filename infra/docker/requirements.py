@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_SIBLING = re.compile(r"^(?P<name>[a-z-]+) @ \{root:parent:uri\}/(?P=name)$")
+_SIBLING = re.compile(r"^(?P<name>[a-z-]+) @ \{root:parent:uri\}/(?P=name)/\.$")
 _ASKED = re.compile(r"^(?P<name>[a-z-]+)(?:\[(?P<extra>[a-z-]+)\])?$")
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,17 +77,17 @@ class Podman:
 
 
 @pytest.fixture(scope="module")
-def podman(needs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+def podman(needs) -> Iterator[Podman]:
     needs("podman")
     needs("buildah")
     if os.geteuid() != 0:
         pytest.skip("podman with --isolation=chroot needs root here")
-    folder = tmp_path_factory.mktemp("podman")
-    podman = Podman(folder)
-    try:
-        yield podman
-    finally:
-        podman("podman", "rmi", "--all", "--force", check=False)
+    with tempfile.TemporaryDirectory(prefix="ugc-podman-") as folder:  # it wants a short path
+        podman = Podman(Path(folder))
+        try:
+            yield podman
+        finally:
+            podman("podman", "rmi", "--all", "--force", check=False)
 
 
 @pytest.fixture(scope="module")
