@@ -30,6 +30,8 @@ class FakeNode:
 
     Attributes:
         fails: What reads and inserts raise; None lets them work.
+        slow: Whether it takes a turn of the loop to answer.
+        busy: How many questions it is at work on.
         inserts: The settings of each insert that worked.
         said: The statements it was asked.
     """
@@ -37,6 +39,8 @@ class FakeNode:
     def __init__(self, name: str, cluster: "FakeCluster") -> None:
         self.name = name
         self.fails: UgcError | None = None
+        self.slow = False
+        self.busy = 0
         self.inserts: list[Settings] = []
         self.said: list[str] = []
         self._cluster = cluster
@@ -57,6 +61,10 @@ class FakeNode:
         self.said.append(sql)
         if self.fails is not None:
             raise self.fails
+        if self.slow:
+            self.busy += 1
+            await asyncio.sleep(0.01)
+            self.busy -= 1
 
     async def insert(
         self, table: str, columns: Mapping[str, Column], *, settings: Settings
@@ -99,6 +107,7 @@ class FakeCluster:
         @asynccontextmanager
         async def node(there: Node) -> AsyncIterator[FakeNode]:
             yield self.nodes[there.host]
+            assert not self.nodes[there.host].busy, "its connection would stay open for ever"
 
         async with ClusterWarehouse.open(
             warehouse_target(URL),
@@ -235,6 +244,19 @@ async def test_a_dead_node_is_asked_again_in_the_background_and_then_takes_its_s
 
 
 # --- the cluster itself
+
+
+async def test_a_node_is_closed_after_the_last_question_to_it():
+    cluster = FakeCluster("ab")
+    async with cluster.open() as warehouse:
+        await warehouse.shards()
+        cluster.kill("a")
+        await insert(warehouse, 0)
+        cluster["a"].fails, cluster["a"].slow = None, True
+        await cluster.clock.sleep(20)
+        await insert(warehouse, 0)
+        await idle()
+        assert cluster["a"].busy, "the dead node is being asked whether it is back"
 
 
 async def test_a_node_that_joins_a_shard_is_found_without_a_restart():

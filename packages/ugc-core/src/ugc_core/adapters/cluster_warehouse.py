@@ -59,8 +59,10 @@ class ClusterWarehouse:
 
         async with AsyncExitStack() as stack:
             nodes = ClusterNodes(target, settings, open_node or one, stack, clock=clock)
-            stack.push_async_callback(nodes.close)
-            yield cls(nodes, settings)
+            try:
+                yield cls(nodes, settings)
+            finally:
+                await nodes.close()  # before the nodes: a question under way has a connection
 
     async def read(
         self,
