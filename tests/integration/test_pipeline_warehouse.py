@@ -234,11 +234,16 @@ async def insert(store: ClickHouseStore, events: Sequence[Event], token: str) ->
 
 def delivery(store: ClickHouseStore) -> Delivery:
     """Return the pipeline's delivery to a store."""
-    clock = ManualClock()
+    clock, log = ManualClock(), MemoryLog()
+
+    async def oldest(partition: int) -> int:
+        return log.ends("views", partition).low
+
     return Delivery(
-        committer=MemoryLogReader(MemoryLog(), "views", "ugc-etl"),
+        committer=MemoryLogReader(log, "views", "ugc-etl"),
         store=store,
         dead_letters=MemoryDeadLetters(),
+        oldest=oldest,
         retry=Retry(clock=clock, backoff=Backoff(first_s=0.1, most_s=1.0)),
         metrics=EtlMetrics(),
         max_bad_in_a_row=1000,
@@ -380,7 +385,7 @@ async def test_without_any_token_window_a_repeat_still_changes_nothing(fresh_dat
         {"viewed_at": NOW_MS - 3 * 31 * DAY_MS},  # in another partition of the table
         {"kind": "pause", "device": "tv", "extra": Raw(b"{}")},
     ],
-    ids=str,
+    ids=["place", "month", "words"],
 )
 async def test_of_two_copies_the_first_accepted_one_is_shown(
     fresh_database, together, first, changes
