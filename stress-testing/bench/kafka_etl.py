@@ -24,16 +24,16 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from harness import kafka
 from harness.kafka_baselines import Used
+from harness.kafka_pipeline import cpu_s, read_to_the_end, record_count, tables, topic
 from harness.load import bodies
 from harness.results import write
 
 from bench.exactness import line_of
 from bench.native_protocol import server
-from ugc_core import warehouse_schema
-from ugc_core.bootstrap import open_log_admin, open_log_writer, open_warehouse, topics
+from ugc_core.bootstrap import open_log_writer, open_warehouse
 from ugc_core.clock import SystemClock
 from ugc_core.codec import EVENT_HEADERS, log_key
-from ugc_core.settings import KafkaSection, LogSection, WarehouseSection
+from ugc_core.settings import LogSection, WarehouseSection
 from ugc_core.urls import warehouse_target
 
 ROUNDS = 3
@@ -45,7 +45,6 @@ TICK_S = 0.002
 BEHIND = 20
 """Requests after which one that is behind its schedule lets others have a turn."""
 WAIT_S = 300.0
-KAFKA = KafkaSection(replication=1, min_insync_replicas=1)
 
 
 def lines(many: int) -> Iterator[tuple[UUID, bytes]]:
@@ -87,15 +86,7 @@ async def fill_packed(log: LogSection, rate: int) -> float:
             if early_s > 0 or not number % BEHIND:
                 await asyncio.sleep(max(early_s, TICK_S) if early_s > 0 else 0)
             group.create_task(writer.append(log_key(user), [line], headers=EVENT_HEADERS))
-    async with open_log_admin(log) as admin:
-        ends = await admin.watermarks(log.topic)
-    return RATES[rate] / sum(end.high - end.low for end in ends.values())
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process, in the scheduler's own nanoseconds."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
+    return RATES[rate] / await record_count(log)
 
 
 @contextmanager
@@ -127,13 +118,7 @@ async def through_the_etl(log: LogSection, at: WarehouseSection) -> float:
     }
     with etl(environment) as process:
         before = cpu_s(process.pid)
-        async with asyncio.timeout(WAIT_S), open_log_admin(log) as admin:
-            ends = await admin.watermarks(log.topic)
-            while True:
-                done = await admin.committed_by(log.group, log.topic)
-                if all(p in done and done[p].offset == end.high for p, end in ends.items()):
-                    break
-                await asyncio.sleep(0.05)
+        await read_to_the_end(log, within_s=WAIT_S)
         used = cpu_s(process.pid) - before
     async with open_warehouse(at) as warehouse:
         ((rows,),) = (await warehouse.read("SELECT sum(stored) FROM ingested FINAL")).rows
@@ -156,26 +141,6 @@ def by_a_baseline(way: str, servers: str, log: LogSection, at: WarehouseSection)
         msg = f"{way} has read {found.lines} of {SINGLES} lines"
         raise RuntimeError(msg)
     return found.cpu_s / found.lines * 1e6
-
-
-async def tables(port: int, name: str) -> WarehouseSection:
-    """Make a database with the product's tables."""
-    at = WarehouseSection(url=f"clickhouse://127.0.0.1:{port}/{name}")
-    target = warehouse_target(at.url)
-    async with open_warehouse(at, database="default") as outside:
-        todo = await warehouse_schema.pending(outside, target)
-        await warehouse_schema.apply(outside, target, todo, views_ttl_days=0)
-    return at
-
-
-async def topic(url: str, name: str) -> LogSection:
-    """Make a topic."""
-    log = LogSection(
-        url=url, topic=name, group=name, max_in_flight=100_000, append_timeout_s=60, kafka=KAFKA
-    )
-    async with open_log_admin(log) as admin:
-        await admin.apply(await admin.plan(topics(log)))
-    return log
 
 
 async def run(brokers: kafka.Brokers, port: int) -> dict[str, object]:

@@ -77,14 +77,16 @@ async def read(servers: str, topic: str, insert: Insert, first: Callable[[], Non
 
 @asynccontextmanager
 async def _consumer(servers: str, topic: str) -> Any:  # noqa: ANN401 - aiokafka is untyped
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    # Not by seeking there: a default of "latest" that is still asked for would answer the seek.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         partitions = consumer.partitions_for_topic(topic) or await _known(consumer, topic)
         places = {TopicPartition(topic, partition) for partition in partitions}
-        consumer.assign(list(places))
         ends = await consumer.end_offsets(list(places))
-        await consumer.seek_to_beginning(*places)
+        consumer.assign(list(places))  # last: fetching begins with it
         yield consumer, {place for place in places if ends[place]}
     finally:
         await consumer.stop()

@@ -11,7 +11,10 @@ from pathlib import Path
 from statistics import median
 
 RESULTS = Path(__file__).parents[1] / "results"
-_PACKAGES = ("ugc-core", "chdb-core", "asynch", "fastapi", "uvicorn", "msgspec", "apsw")
+_PACKAGES = (
+    *("ugc-core", "chdb-core", "asynch", "aiokafka"),
+    *("fastapi", "uvicorn", "msgspec", "apsw"),
+)
 
 
 def machine() -> dict[str, object]:

@@ -1,9 +1,11 @@
 """The tables of figures that pages show, each made of a result file."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from harness import kafka_tables
 from harness.results import RESULTS
 
 
@@ -67,9 +69,14 @@ def native() -> str:
     return "\n".join([*rows, "", _where(found)])
 
 
-def sessions() -> str:
-    """Return the table of the MovieLens sittings."""
-    found = result("movielens_sessions")
+def sessions(name: str = "movielens_sessions", killed: str = "SIGKILLs of `ugc up`; down") -> str:
+    """Return the table of the MovieLens sittings.
+
+    Args:
+        name: Which result.
+        killed: What was killed.
+    """
+    found = result(name)
     names = ("ratings", "users", "viewers", "films", "reports", "repeated", "stored")
     rows = ["| what | number |", "|---|---|"]
     rows += [f"| {name} | {found[name]:,} |" for name in names]
@@ -77,7 +84,7 @@ def sessions() -> str:
     rows += [
         f"| requests | {found['requests']:,} |",
         f"| requests of one report | {found['single_reports']:,} |",
-        f"| SIGKILLs of `ugc up`; down for | {found['kills']}; {min(down_s)} to {max(down_s)} s |",
+        f"| {killed} for | {found['kills']}; {min(down_s)} to {max(down_s)} s |",
         f"| requests sent again | {sum(found['retried'].values()):,} |",
         f"| resume points | {found['resume_points']:,} |",
         f"| buckets of curves | {found['curve_buckets']:,} |",
@@ -160,6 +167,17 @@ def long_memory() -> str:
     return "\n".join([*rows, "", _where(found)])
 
 
+def kafka(name: str, rows: Callable[[Mapping[str, Any]], Sequence[str]]) -> str:
+    """Return a table about Kafka.
+
+    Args:
+        name: Which result.
+        rows: Makes its rows.
+    """
+    found = result(name)
+    return "\n".join([*rows(found), "", _where(found)])
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "speed": speed,
     "memory": memory,
@@ -170,6 +188,10 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "sqlite log": sqlite_log,
     "exactness": exactness,
     "long memory": long_memory,
+    "kafka sessions": partial(sessions, "movielens_kafka", "SIGKILLs of a broker; gone"),
+    "kafka etl": partial(kafka, "kafka_etl", kafka_tables.etl_rows),
+    "kafka outage": partial(kafka, "kafka_outage", kafka_tables.outage_rows),
+    "kafka scaling": partial(kafka, "kafka_scaling", kafka_tables.scaling_rows),
 }
 
 
