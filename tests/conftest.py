@@ -16,12 +16,14 @@ from tests.kafka_logs import kafka_ports, require_kafka
 from ugc_core.adapters.memory_log import (
     MemoryLog,
     MemoryLogAdmin,
+    MemoryLogOperator,
     MemoryLogReader,
     MemoryLogScanner,
     MemoryLogScrubber,
     MemoryLogWriter,
 )
 from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
+from ugc_core.adapters.sqlite_log_operator import SqliteLogOperator
 from ugc_core.adapters.sqlite_log_reader import SqliteLogReader
 from ugc_core.adapters.sqlite_log_scanner import SqliteLogScanner
 from ugc_core.adapters.sqlite_log_scrubber import SqliteLogScrubber
@@ -31,6 +33,7 @@ from ugc_core.clock import Clock, ManualClock
 from ugc_core.codec import split_lines
 from ugc_core.events import Event
 from ugc_core.log import LogAdmin, LogScanner, LogScrubber, LogWriter, Record
+from ugc_core.log_operator import LogOperator
 from ugc_core.settings import LogSection
 
 MakeEvent = Callable[..., Event]
@@ -104,6 +107,7 @@ class OpenedLog(NamedTuple):
     admin: LogAdmin
     scanner: LogScanner
     scrubber: LogScrubber
+    operator: LogOperator
     section: LogSection
 
     @property
@@ -172,7 +176,8 @@ def open_sqlite_log() -> OpenSqliteLog:
             )
             scanner = await stack.enter_async_context(SqliteLogScanner.open(path, section))
             scrubber = await stack.enter_async_context(SqliteLogScrubber.open(path, section))
-            yield OpenedLog(writer, reader, admin, scanner, scrubber, section)
+            operator = await stack.enter_async_context(SqliteLogOperator.open(path, section))
+            yield OpenedLog(writer, reader, admin, scanner, scrubber, operator, section)
 
     return opened
 
@@ -186,7 +191,11 @@ def open_memory_log() -> OpenMemoryLog:
         writer = MemoryLogWriter(memory, section.topic, max_in_flight=section.max_in_flight)
         reader = MemoryLogReader(memory, section.topic, section.group)
         scanner, scrubber = MemoryLogScanner(memory), MemoryLogScrubber(memory)
-        yield OpenedLog(writer, reader, admin, scanner, scrubber, section)
+        operator = MemoryLogOperator(memory)
+        try:
+            yield OpenedLog(writer, reader, admin, scanner, scrubber, operator, section)
+        finally:
+            reader.leave()
 
     return opened
 
@@ -207,7 +216,13 @@ def open_kafka_log() -> OpenKafkaLog:
             # Kafka's copies end with the retention: there is nothing that takes lines out.
             nothing = MemoryLogScrubber(MemoryLog())
             yield OpenedLog(
-                ports.writer, ports.reader, ports.admin, ports.scanner, nothing, section
+                writer=ports.writer,
+                reader=ports.reader,
+                admin=ports.admin,
+                scanner=ports.scanner,
+                scrubber=nothing,
+                operator=ports.operator,
+                section=section,
             )
 
     return opened

@@ -11,6 +11,7 @@ import pytest
 from harness.kafka import NoKafkaError, libs
 
 from ugc_core.adapters.kafka_admin import KafkaLogAdmin
+from ugc_core.adapters.kafka_operator import KafkaLogOperator
 from ugc_core.adapters.kafka_reader import KafkaLogReader
 from ugc_core.adapters.kafka_scanner import KafkaLogScanner
 from ugc_core.adapters.kafka_writer import KafkaLogWriter
@@ -122,7 +123,7 @@ class PatientReader:
         everything = frozenset(range(1024))
         self.reader.pause(everything)
         while not await self._has_joined():
-            await self.reader.poll(max_records=1, timeout_s=0.02)
+            await self.reader.poll(max_records=1, timeout_s=0)
         self.reader.resume(everything)
 
     async def _has_joined(self) -> bool:
@@ -165,6 +166,7 @@ class KafkaPorts(msgspec.Struct):
     reader: PatientReader
     admin: SettledAdmin
     scanner: KafkaLogScanner
+    operator: KafkaLogOperator
 
 
 @asynccontextmanager
@@ -184,4 +186,5 @@ async def kafka_ports(section: LogSection, clock: Clock) -> AsyncIterator[KafkaP
         patient = PatientReader(reader, admin, section.topic)
         await patient.joined()
         scanner = await stack.enter_async_context(KafkaLogScanner.open(target, section))
-        yield KafkaPorts(writer, patient, admin, scanner)
+        operator = await stack.enter_async_context(KafkaLogOperator.open(target, section))
+        yield KafkaPorts(writer, patient, admin, scanner, operator)

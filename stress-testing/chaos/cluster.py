@@ -19,7 +19,6 @@ from chaos.programs import free_port
 from ugc_core.settings import KafkaSection, LogSection
 
 BROKERS = 3
-_TOOL_S = 60.0
 _numbers = count(1)
 _QUICK = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
 """How soon the others notice that a broker has gone: the short form has no time to wait."""
@@ -65,24 +64,6 @@ class Cluster:
         async with admin(section) as client:
             found = await client.describe_topics([section.topic])
         return {one["partition"]: one["leader"] for one in found[0]["partitions"]}
-
-    async def reset_to_earliest(self, section: LogSection, partition: int) -> None:
-        """Have a group continue where a partition begins, as a person does with Kafka's tool."""
-        tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
-        jars = self.brokers[1].jars
-        command = [
-            *("java", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", tool),
-            *("--bootstrap-server", self.brokers.servers, "--group", section.group),
-            *("--topic", f"{section.topic}:{partition}"),
-            *("--reset-offsets", "--to-earliest", "--execute"),
-        ]
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        async with asyncio.timeout(_TOOL_S):
-            said, _ = await process.communicate()
-        if process.returncode:
-            raise RuntimeError(said.decode())
 
     @contextmanager
     def mended(self) -> Iterator[None]:

@@ -19,12 +19,14 @@ class OutOfOrder:
     OUT_OF_ORDER_SEQUENCE_NUMBER of its own accord.
 
     Attributes:
+        by: How far the numbers are off; below zero for those of batches sent long before.
         wanted: How many more requests are changed.
         changed: How many have been.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by: int = _JUMP) -> None:
         """Change nothing yet."""
+        self.by = by
         self.wanted = 0
         self.changed = 0
 
@@ -36,19 +38,19 @@ class OutOfOrder:
             msg = "the client speaks a version of the produce request that is not known here"
             raise ValueError(msg)
         changed = bytearray(message)
-        jumped = [_jump(changed, start, end) for start, end in _batches(message)]
+        jumped = [_jump(changed, start, end, self.by) for start, end in _batches(message)]
         if any(jumped):  # to a broker that knows nothing of the producer, any number is right
             self.wanted -= 1
             self.changed += 1
         return bytes(changed)
 
 
-def _jump(message: bytearray, start: int, end: int) -> bool:
+def _jump(message: bytearray, start: int, end: int, by: int) -> bool:
     at = slice(start + _SEQUENCE, start + _SEQUENCE + 4)
     sequence = int.from_bytes(message[at], signed=True)
     if sequence <= 0:
         return False
-    message[at] = (sequence + _JUMP).to_bytes(4, signed=True)
+    message[at] = max(sequence + by, 0).to_bytes(4, signed=True)
     crc = calc_crc32c(bytes(message[start + _CHECKED : end]))
     message[start + _CRC : start + _CRC + 4] = crc.to_bytes(4)
     return True

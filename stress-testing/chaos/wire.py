@@ -33,11 +33,13 @@ class Wire:
         weather: What becomes of what passes; may change at any time.
         rewrite: Changes a request of a protocol whose messages begin with their length in
             four bytes, as Kafka's do; is given the message without it.
+        answer: Changes an answer in the same way; an empty one cuts the connection.
     """
 
     target: int = 0
     weather: Weather = Weather.FAIR
     rewrite: Callable[[bytes], bytes] | None = None
+    answer: Callable[[bytes], bytes] | None = None
     _rng: random.Random = field(default_factory=lambda: random.Random(1))
 
     @asynccontextmanager
@@ -94,14 +96,15 @@ class Wire:
             await self._send(writer, chunk)
 
     async def _next(self, reader: asyncio.StreamReader, *, asks: bool) -> bytes:
-        if self.rewrite is None or not asks:
+        change = self.rewrite if asks else self.answer
+        if change is None:
             return await reader.read(_CHUNK)
         try:
             head = await reader.readexactly(4)
-            body = self.rewrite(await reader.readexactly(int.from_bytes(head)))
+            body = change(await reader.readexactly(int.from_bytes(head)))
         except asyncio.IncompleteReadError:
             return b""
-        return len(body).to_bytes(4) + body
+        return len(body).to_bytes(4) + body if body else b""
 
     async def _send(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
         part = round(_SLOW_BYTES_S * _LOOK_S)

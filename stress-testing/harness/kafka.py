@@ -136,6 +136,8 @@ class Broker:
     def hang(self) -> None:
         """Let it stand still with its connections open, until `wake`."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None:  # its threads stop one by one, and may answer until then
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def wake(self) -> None:
         """Let it go on."""

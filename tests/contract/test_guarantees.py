@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 
 from ugc_core.log import LogAdmin, LogCommitter, LogReader, LogScanner, LogScrubber, LogWriter
+from ugc_core.log_operator import LogOperator
 from ugc_etl.ports import ViewsStore
 
-PORTS = (LogWriter, LogReader, LogCommitter, LogAdmin, LogScanner, LogScrubber, ViewsStore)
+PORTS = (
+    *(LogWriter, LogReader, LogCommitter, LogAdmin, LogScanner, LogScrubber, LogOperator),
+    ViewsStore,
+)
 HERE = Path(__file__).parent
 
 

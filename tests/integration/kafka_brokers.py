@@ -1,7 +1,7 @@
 """Brokers that a test may break, and one that asks who is there."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,13 +18,16 @@ QUICK_TO_FORGET = {
 
 
 @contextmanager
-def guarded_broker(folder: Path) -> Iterator[Brokers]:
-    """Run a broker that wants TLS and a password, and lets only `USER` do anything."""
+def guarded_broker(folder: Path, *, others: Sequence[str] = ()) -> Iterator[Brokers]:
+    """Run a broker that wants TLS and a password, and lets only `USER` do anything.
+
+    `others` may sign in with the same password, by PLAIN, and do what ACLs let them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _certificate(folder)
     plain = "org.apache.kafka.common.security.plain.PlainLoginModule"
     scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
-    users = f'user_{USER}="{PASSWORD}" user_stranger="{PASSWORD}"'
+    users = " ".join(f'user_{name}="{PASSWORD}"' for name in (USER, "stranger", *others))
     name = "listener.name.client"
     settings = {
         f"{name}.ssl.keystore.type": "PEM",

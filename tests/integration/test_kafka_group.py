@@ -164,6 +164,8 @@ async def test_a_member_that_was_thrown_out_sees_its_partitions_go_before_they_c
 
 
 async def test_a_killed_member_is_replaced_after_its_session(section):
+    short = msgspec.structs.replace(section.kafka, session_timeout_s=1.0)
+    section = msgspec.structs.replace(section, kafka=short)
     async with opened(section) as log:
         await fill(log, 2)
         async with AsyncExitStack() as stack:
@@ -179,7 +181,7 @@ async def test_a_killed_member_is_replaced_after_its_session(section):
 
 async def test_a_client_that_stands_still_is_replaced(kafka):
     quick = kafka_section(kafka.url).kafka
-    impatient = msgspec.structs.replace(quick, stuck_after_s=0.5)
+    impatient = msgspec.structs.replace(quick, stuck_after_s=0.3)
     section = kafka_section(kafka.url, kafka=impatient)
     async with opened(section) as log:
         inner = log.reader
@@ -241,7 +243,7 @@ async def test_a_poll_returns_in_time_while_the_group_shares_out(section):
     async with opened(section) as log, member(section) as second:
         polled = [
             await reader.poll(max_records=1, timeout_s=0.02)
-            for _ in range(20)
+            for _ in range(12)
             for reader in (log.reader, second)
         ]
         await share(log.reader, second)

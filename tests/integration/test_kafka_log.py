@@ -149,37 +149,6 @@ async def test_other_peoples_records_are_handed_out_as_they_are(section):
     assert records[2].headers == (("odd", b"\xff"), ("none", b""))
 
 
-async def test_the_marks_of_transactions_are_stepped_over(section):
-    async with kafka_ports(section, CLOCK) as log:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=servers(section), transactional_id=section.topic
-        )
-        await producer.start()
-        try:
-            for value in (b"a", b"b"):
-                async with producer.transaction():
-                    await producer.send_and_wait(section.topic, value, partition=1)
-        finally:
-            await producer.stop()
-
-        async def marked() -> bool:  # a broker writes the last mark in its own time
-            return (await log.admin.watermarks(section.topic))[1].high == 4
-
-        await until_true(marked, "both transactions are marked")
-        marks = (await log.admin.watermarks(section.topic))[1]
-        polled: list[Record] = []
-        while len(polled) < 2:
-            found = await log.reader.reader.poll(max_records=1, timeout_s=1)
-            polled += [record for records in found.values() for record in records]
-        scanned = await log.scanner.scan(section.topic, 1, 0, marks.high, max_records=9)
-        rest = await log.scanner.scan(section.topic, 1, 3, marks.high, max_records=9)
-
-    assert marks.high == 4
-    assert [(record.offset, record.value) for record in polled] == [(0, b"a"), (2, b"b")]
-    assert scanned == polled
-    assert rest == []
-
-
 # --- topics
 
 
@@ -188,6 +157,10 @@ async def test_settings_that_drifted_are_shown_and_mended_and_others_are_left_al
         drifted = {"min.insync.replicas": "2", "cleanup.policy": "compact"}
         await configure(section, drifted | {"retention.ms": str(section.retention_ms)})
 
+        async def known() -> bool:  # a broker learns of it in its own time
+            return bool(await log.admin.plan(topics(section)[:1]))
+
+        await until_true(known, "the drift shows")
         [change] = await log.admin.plan(topics(section)[:1])
         await log.admin.apply([change])
 

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from chaos.cluster import Cluster, cut_off, forget_group
+from chaos.cluster import cut_off, forget_group
 from chaos.judge import Difference
 from chaos.log_reading import committed, high_marks, log_records
 from chaos.looks import committed_and_missing
 from chaos.parts import Parts, running_parts
-from chaos.programs import Program, until, until_told
+from chaos.programs import Program, script, until, until_told
 from chaos.trial import Stage, Trial, Verdict, trial
 from chaos.wire import Weather, Wire
 from ugc_cli.setup import apply_topics
@@ -22,6 +22,8 @@ from ugc_core.settings import LogSection
 _FAILED = 1
 _TAKEN_S = 60.0
 _MORE_PARTITIONS = 2
+_LEAST_WAITING = 2
+"""Records: one is removed, and one is left; many reports may share one."""
 _TELLING = ("ledger", "verify")
 """What the oracle says of records that were removed unread."""
 
@@ -34,7 +36,7 @@ async def truncated(stage: Stage) -> Verdict:
             await run.share(of=4)
             await run.recovered()
             partition = await _goes_unread(run, parts, forgotten=False)
-            await _way_on(run, parts, stage.brokers, partition)
+            await _way_on(run, parts, partition)
             await run.share(of=2)
         return _but_for_the_hole(await run.verdict(), partition)
 
@@ -59,7 +61,7 @@ async def commits_expired(stage: Stage) -> Verdict:
             async with run.fault():
                 await parts.etl.start()
             partition = await _goes_unread(run, parts, forgotten=True)
-            await _way_on(run, parts, stage.brokers, partition)
+            await _way_on(run, parts, partition)
             await run.share(of=2)
         return _but_for_the_hole(await run.verdict(), partition)
 
@@ -68,10 +70,13 @@ async def _goes_unread(run: Trial, parts: Parts, *, forgotten: bool) -> int:
     """Have the brokers remove records that the pipeline has not read; return their partition."""
     log = parts.settings.log
     await parts.etl.stop()
-    await run.share(of=4)
     at, high = await committed(log), await high_marks(log)
-    partition = max(high, key=lambda p: high[p] - at.get(p, 0))
-    start = at.get(partition, 0)
+    partition = start = 0
+    while high[partition] - start < _LEAST_WAITING:
+        await run.share(of=4)
+        high = await high_marks(log)
+        partition = max(high, key=lambda p: high[p] - at.get(p, 0))
+        start = at.get(partition, 0)
     low = start + (high[partition] - start) // 2
     run.gone = await _reports(log, partition, start, low)
     run.facts["removed"] = len(run.gone)
@@ -84,7 +89,7 @@ async def _goes_unread(run: Trial, parts: Parts, *, forgotten: bool) -> int:
     code = await parts.etl.ended()
     said = parts.etl.err[before:]
     run.expect(that=code == _FAILED, what=f"the pipeline ended with {code}")
-    for words in (f"[{partition}]", str(low), "were removed", "kafka-consumer-groups.sh"):
+    for words in (f"[{partition}]", str(low), "were removed", "ugc offsets reset"):
         run.expect(that=words in said, what=f"it does not say {words!r}: {said[-500:]}")
     reached = (await committed(log)).get(partition)
     left = None if forgotten else start
@@ -92,11 +97,23 @@ async def _goes_unread(run: Trial, parts: Parts, *, forgotten: bool) -> int:
     return partition
 
 
-async def _way_on(run: Trial, parts: Parts, cluster: Cluster, partition: int) -> None:
+async def _way_on(run: Trial, parts: Parts, partition: int) -> None:
     """Do what the message says, and find that it works."""
-    async with run.fault():
-        await cluster.reset_to_earliest(parts.settings.log, partition)
-        await parts.etl.start()
+    words = ("offsets", "reset", "--partition", str(partition), "--to", "earliest", "--yes")
+    command = Program(
+        [script("ugc"), *words],
+        output=parts.output / "offsets",
+        environment=parts.etl.environment,
+        ready="",
+    )
+    try:
+        async with run.fault():
+            command.begin()
+            code = await command.ended()
+            run.expect(that=code == 0, what=f"the move ended with {code}: {command.err}")
+            await parts.etl.start()
+    finally:
+        command.put_away()
 
 
 async def partitions_added(stage: Stage) -> Verdict:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from ugc_core.errors import InUseError
-from ugc_core.files import lock, locked, sync_directory, write_private
+from ugc_core.files import lock, locked, owner, sync_directory, write_private
 
 HOLDER = """
 import sys
@@ -48,6 +48,22 @@ def test_a_lock_that_another_process_holds_names_its_owner(tmp_path):
             f"the group is in use by another process (pid {other.pid}); stop it"
         )
         assert locked(path)
+
+
+def test_the_owner_of_a_lock_is_the_process_that_holds_it_now(tmp_path):
+    path = tmp_path / "lock"
+    assert owner(path) is None
+    with holder(path) as other:
+        assert owner(path) == other.pid
+
+        other.kill()
+        other.wait()
+
+        assert owner(path) is None
+    path.write_text(f"{os.getpid()}\n")  # left by a process whose number came round again
+    assert owner(path) is None
+    path.write_text("")
+    assert owner(path) is None
 
 
 def test_a_lock_is_free_when_its_holder_is_killed(tmp_path):

@@ -291,6 +291,10 @@ class World:
         commit = self.log.commits.get((GROUP, TOPIC, partition))
         return commit.offset if commit else 0
 
+    async def oldest(self, partition: int) -> int:
+        """Return where the log begins."""
+        return self.log.ends(TOPIC, partition).low
+
     @property
     def caught_up(self) -> bool:
         """Whether everything is committed."""
@@ -315,6 +319,7 @@ class World:
             committer=committer or PromptReader(self.log, self.clock),
             store=self.store,
             dead_letters=self.letters,
+            oldest=self.oldest,
             retry=self.retry(),
             metrics=self.metrics,
             max_bad_in_a_row=max_bad_in_a_row,

@@ -18,6 +18,7 @@ from ugc_core.log import (
     LogWriter,
     Topic,
 )
+from ugc_core.log_operator import LogOperator
 from ugc_core.settings import LogSection, WarehouseSection
 from ugc_core.urls import KafkaLogTarget, SqliteLogTarget, log_target, warehouse_target
 from ugc_core.warehouse import ShardedWarehouse
@@ -115,6 +116,24 @@ async def open_log_admin(settings: LogSection) -> AsyncIterator[LogAdmin]:
 
             async with KafkaLogAdmin.open(target, settings) as kafka_admin:
                 yield kafka_admin
+        case other:
+            assert_never(other)
+
+
+@asynccontextmanager
+async def open_log_operator(settings: LogSection) -> AsyncIterator[LogOperator]:
+    """Open the log to see who reads it, what keeps it, and to move groups."""
+    match log_target(settings.url):
+        case SqliteLogTarget(path=path):
+            from ugc_core.adapters.sqlite_log_operator import SqliteLogOperator  # noqa: PLC0415
+
+            async with SqliteLogOperator.open(path, settings) as operator:
+                yield operator
+        case KafkaLogTarget() as target:
+            from ugc_core.adapters.kafka_operator import KafkaLogOperator  # noqa: PLC0415
+
+            async with KafkaLogOperator.open(target, settings) as kafka_operator:
+                yield kafka_operator
         case other:
             assert_never(other)
 

@@ -74,3 +74,22 @@ def locked(path: Path) -> bool:
         return False
     finally:
         os.close(handle)
+
+
+def owner(path: Path) -> int | None:
+    """Return the process that holds the lock file now; None if nobody does.
+
+    Where the process that is noted there has ended, the lock is not touched: one that takes
+    it in this very moment would fail.
+    """
+    try:
+        pid = int(path.read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # somebody else's process, and alive
+    return pid if locked(path) else None

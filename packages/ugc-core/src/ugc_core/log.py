@@ -54,7 +54,8 @@ class Commit(Struct, frozen=True, kw_only=True):
     """How far a consumer group has come in one partition.
 
     Attributes:
-        offset: The next offset to read.
+        offset: The next offset to read. Past offsets that hold no record, Kafka's marks of
+            others' transactions for one, a log may move it on by itself.
         metadata: A short note kept with it, at most 4,096 bytes.
     """
 
@@ -135,14 +136,18 @@ class LogWriter(Protocol):
         Raises:
             RecordTooLargeError: No record of that size is taken; nothing was kept.
             LogBusyError: Too much is in flight; nothing of this call was kept.
-            LogUnavailableError: No acknowledgement within the deadline; some, all or none of
-                it may be kept. Appending again is right: the lines carry their identity.
+            LogUnavailableError: No acknowledgement within the deadline, or one that does not
+                say where; some, all or none of it may be kept. Appending again is right: the
+                lines carry their identity.
             LogDamagedError: The log takes nothing any more; stop the process.
         """
 
 
 class LogReader(Protocol):
     """Hands records back, partition by partition. One caller at a time.
+
+    What another producer wrote into a transaction is a record once that is committed, and never
+    if it is aborted. While it is open nothing behind it in its partition is handed out.
 
     LOG-5: Reading a partition starts at the group's last commit; without one at its oldest
         record.

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ugc_core.errors import ConfigError, OffsetOutOfRangeError
+from ugc_core.errors import ConfigError, InUseError, OffsetOutOfRangeError
 from ugc_core.log import ChangeKind, Topic, TopicChange, Watermarks
+from ugc_core.log_operator import Member
 
 _MOST_SEGMENT_MS = 3_600_000
 _SWEEP_MS = 360_000
@@ -65,18 +66,28 @@ def check_position(topic: str, partition: int, position: int, ends: Watermarks) 
     msg = (
         f"{topic}[{partition}]: offset {position} is not in the log, which holds"
         f" {ends.low} to {ends.high}; records between were removed or the log was replaced."
-        f" {way_on(topic, partition)}"
+        f" {way_on(partition)}"
     )
     raise OffsetOutOfRangeError(msg)
 
 
-def way_on(topic: str, partition: int) -> str:
+def way_on(partition: int) -> str:
     """Return what a person does when records went unread."""
     return (
         "Find out which with `ugc status`, put them back from an archive if there is one, and"
-        " continue on purpose from where the log is; on Kafka with `kafka-consumer-groups.sh"
-        f" --bootstrap-server HOST:PORT --group GROUP --topic {topic}:{partition}"
-        " --reset-offsets --to-earliest --execute` while no pipeline runs"
+        f" continue on purpose from where the log is: `ugc offsets reset --partition {partition}"
+        " --to earliest`, while no pipeline runs"
+    )
+
+
+def group_in_use(group: str, members: Sequence[Member]) -> InUseError:
+    """Return the error that says who stands in the way of moving a group."""
+    who = "; ".join(map(str, members)) or "somebody"
+    leases = [member.lease_s for member in members if member.lease_s is not None]
+    killed = f"; one that was killed is forgotten after {max(leases):g} s" if leases else ""
+    return InUseError(
+        f"group {group} is read by {who}: its next commit would undo the move, so nothing was"
+        f" moved. Stop every `ugc etl` of the group, or the `ugc up`, first{killed}"
     )
 
 

@@ -13,7 +13,7 @@ from ugc_core.bootstrap import (
     open_warehouse,
 )
 from ugc_core.clock import Clock
-from ugc_core.settings import Settings
+from ugc_core.settings import LogSection, Settings
 from ugc_core.urls import warehouse_target
 from ugc_core.warehouse import Shards
 from ugc_etl.adapters.clickhouse_store import ClickHouseStore
@@ -58,6 +58,7 @@ async def open_pipeline(
             committer=consumer,
             store=ClickHouseStore(warehouse, target, check=check),
             dead_letters=LogDeadLetters(dlq_writer),
+            oldest=partial(_oldest, settings.log),
             retry=retry,
             metrics=metrics,
             max_bad_in_a_row=settings.etl.max_bad_in_a_row,
@@ -72,6 +73,11 @@ async def open_pipeline(
             retry=retry,
             metrics=metrics,
         )
+
+
+async def _oldest(log: LogSection, partition: int) -> int:
+    async with open_log_admin(log) as admin:
+        return (await admin.watermarks(log.topic))[partition].low
 
 
 def partition_check(warehouse: Shards, settings: Settings) -> PartitionCheck:

@@ -1,6 +1,6 @@
 """One batch, from the log to the warehouse: the order of effects stands here, once."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -31,6 +31,7 @@ class Delivery:
         committer: Where positions and intents go.
         store: Where rows and the ledger go.
         dead_letters: Where lines go that cannot be stored.
+        oldest: Returns where the log begins, in a partition.
         retry: How to wait for the world to recover.
         metrics: What is counted.
         max_bad_in_a_row: Records in a row without a good line, or rows in a row that the store
@@ -41,6 +42,7 @@ class Delivery:
     committer: LogCommitter
     store: ViewsStore
     dead_letters: DeadLetters
+    oldest: Callable[[int], Awaitable[int]]
     retry: Retry
     metrics: EtlMetrics
     max_bad_in_a_row: int
@@ -89,16 +91,21 @@ class Delivery:
         self.metrics.delivered(entry)
 
     async def _check_beginning(self, batch: Batch) -> None:
-        """Without a position reading begins with the oldest record: none may be missing before."""
+        """Without a position reading begins with the oldest record: none may be missing before.
+
+        Offsets alone may be: others' transactions leave some that hold no record.
+        """
         ask = partial(self.store.reached, batch.topic, batch.partition)
         reached = await self.retry.until_done("ledger", ask)
         if reached is not None and reached < batch.range.first:
-            msg = (
-                f"{batch.topic}[{batch.partition}]: the group has no position any more, the ledger"
-                f" ends at {reached}, and the log starts at {batch.range.first}; records between"
-                f" were removed unread. {way_on(batch.topic, batch.partition)}"
-            )
-            raise OffsetOutOfRangeError(msg)
+            low = await self.retry.until_done("log", partial(self.oldest, batch.partition))
+            if reached < low:
+                msg = (
+                    f"{batch.topic}[{batch.partition}]: the group has no position any more, the"
+                    f" ledger ends at {reached}, and the log starts at {low}; records between"
+                    f" were removed unread. {way_on(batch.partition)}"
+                )
+                raise OffsetOutOfRangeError(msg)
         self._unplaced = False
 
     async def _keep(self, batch: Batch) -> LedgerEntry:

@@ -108,15 +108,24 @@ class KafkaLogAdmin(KafkaRole):
             raise translated(errors[topic.name], what)
 
     async def _settled(self, topic: Topic) -> None:
-        """Wait until every partition has a leader, and every broker says so."""
+        """Wait until every partition has a leader and the settings are in force."""
         what = f"wait for topic {topic.name}"
         await within(self._settings.call_timeout_s, what, partial(self._led, topic))
+        await within(self._settings.call_timeout_s, what, partial(self._in_force, topic))
 
     async def _led(self, topic: Topic, _: int) -> None:
         for node in self._queries.nodes():
             leaders = await self._queries.partitions(topic.name, node=node)
             if len(leaders) < topic.partitions or min(leaders.values()) < 0:
                 raise kafka.LeaderNotAvailableError(topic.name)
+
+    async def _in_force(self, topic: Topic, _: int) -> None:
+        """See that a broker tells the settings that it was given: it learns of them later."""
+        there = (await find_topics(self._queries, [topic.name])).get(topic.name)
+        wanted = wanted_configs(topic, self._settings.kafka)
+        if there is None or not wanted.items() <= there.configs.items():
+            msg = f"the settings of {topic.name} are not in force yet"
+            raise kafka.NodeNotReadyError(msg)
 
     @property
     def _timeout_ms(self) -> int:

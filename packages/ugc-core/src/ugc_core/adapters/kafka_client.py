@@ -10,12 +10,16 @@ from typing import Any
 from aiokafka import errors as kafka
 from aiokafka.conn import create_conn
 
+from ugc_core.backoff import Backoff
 from ugc_core.errors import ConfigError, LogUnavailableError, UgcError
 from ugc_core.settings import KafkaSection, LogSection
 from ugc_core.urls import KafkaLogTarget
 
 BROKEN = (kafka.KafkaError, kafka.IllegalOperation, OSError, TimeoutError, AssertionError)
 """What a Kafka client raises when the world is not as it should be."""
+
+_PAUSES = Backoff(first_s=0.02, most_s=0.1)
+"""Between two tries: what a broker has just begun is often done at once."""
 
 _SIGN_IN = (
     kafka.SaslAuthenticationFailed,
@@ -153,16 +157,13 @@ async def _reason(arguments: dict[str, Any]) -> BaseException | None:
     return found
 
 
-async def within(
-    timeout_s: float, what: str, action: Callable[[int], Awaitable[Any]], *, pause_s: float = 0.1
-) -> Any:  # noqa: ANN401 - whatever the action returns
+async def within(timeout_s: float, what: str, action: Callable[[int], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the action returns
     """Return what `action` returns; where it fails for now, try again until the deadline.
 
     Args:
         timeout_s: How long, in seconds.
         what: What is being done, for the error.
         action: Is told how often it has failed before.
-        pause_s: Wait between two tries, in seconds.
 
     Raises:
         ConfigError: Kafka refuses it.
@@ -180,7 +181,7 @@ async def within(
                     failures += 1
                     if isinstance(error, kafka.KafkaError) and not _passes(error):
                         raise translated(error, what) from error
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(_PAUSES.wait_s(failures))
     except TimeoutError as error:
         because = f": {translated(last, 'last')}" if last else ""
         msg = f"{what}: Kafka did not answer within {timeout_s:g} s{because}"

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import errors as kafka
 
 from ugc_core.adapters.kafka_client import cancelled, connection, ended, started
 from ugc_core.adapters.kafka_membership import Membership
@@ -18,7 +19,11 @@ _log = structlog.get_logger()
 _CLOSE_S = 5.0
 _FETCH_BYTES = 16_777_216
 """Most bytes of one answer of a broker, so most that wait in memory for each broker."""
-_FETCH_WAIT_MS = 250
+_HEARTBEATS = 8
+"""How often a member shows in its session that it lives; so it learns of others that come."""
+_FETCHES, _FETCH_MS = 40, 250
+"""How often it asks for records in its session while there are none, and the longest wait for
+an answer, in milliseconds: until then aiokafka asks for nothing else, not even after a seek."""
 
 Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 
@@ -78,14 +83,17 @@ class Consumer:
         if self._current is not None:
             return self._current
         section = self._settings.kafka
+        session_ms = section.session_timeout_s * 1000
         consumer = AIOKafkaConsumer(
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            # What another producer wrote into a transaction and gave up was never said.
+            isolation_level="read_committed",
+            fetch_max_wait_ms=round(min(session_ms / _FETCHES, _FETCH_MS)),
             fetch_max_bytes=_FETCH_BYTES,
-            session_timeout_ms=round(section.session_timeout_s * 1000),
-            heartbeat_interval_ms=round(section.session_timeout_s * 1000 / 4),
+            session_timeout_ms=round(session_ms),
+            heartbeat_interval_ms=round(session_ms / _HEARTBEATS),
             rebalance_timeout_ms=round(section.rebalance_timeout_s * 1000),
             max_poll_interval_ms=round(section.max_poll_interval_s * 1000),
             **self._arguments,
@@ -120,6 +128,11 @@ class Consumer:
         task, self._fetching = self._fetching, None
         return task.result()
 
+    @property
+    def fetching(self) -> bool:
+        """Whether records may have come that no `fetch` has returned yet."""
+        return self._fetching is not None
+
     def place(self, partition: int) -> TopicPartition | None:
         """Return how the consumer names a partition, if it is ours."""
         place = TopicPartition(self._topic, partition)
@@ -139,8 +152,9 @@ class Consumer:
     async def position(self, partition: int) -> int | None:
         """Return where the consumer reads on, None where it does not."""
         if self._current is not None and (place := self.place(partition)):
-            async with asyncio.timeout(1):
-                return int(await self._current.position(place))
+            with suppress(TimeoutError, kafka.IllegalStateError):  # it was taken this moment
+                async with asyncio.timeout(1):
+                    return int(await self._current.position(place))
         return None
 
     def throw_away(self, why: str) -> None:

@@ -167,12 +167,22 @@ class Producer:
 
 async def _close(producer: AIOKafkaProducer, *, timeout_s: float) -> None:
     """Close a producer, flushing it; one that hangs is taken apart."""
+    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
+    if sender.sender_task is not None:
+        # At its end it would fail a transaction, and there is none: a traceback for nothing.
+        sender.sender_task.remove_done_callback(sender._fail_all)  # noqa: SLF001
+        sender.sender_task.add_done_callback(_look_at)
     if await ended(producer.stop, timeout_s=timeout_s):
         return
     # Its own `stop` waits for batches that never go out, and is not to be called twice.
-    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
     accumulator.fail_all(LogUnavailableError("the producer was closed"))
     for _ in range(5):  # its routine waits for each of its requests in turn
         await cancelled(sender.sender_task)
     with suppress(Exception):
         await ended(producer.client.close, timeout_s=1)
+
+
+def _look_at(task: "asyncio.Task[Any]") -> None:
+    """Take an error for known, so that asyncio does not complain that nobody has seen it."""
+    if not task.cancelled():
+        task.exception()

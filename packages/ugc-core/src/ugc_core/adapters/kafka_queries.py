@@ -6,7 +6,7 @@ at the oldest record. Here the requests are made directly, and every answer is l
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self
@@ -14,6 +14,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaClient
 from aiokafka import errors as kafka
 from aiokafka.client import CoordinationType
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
@@ -56,18 +57,54 @@ class KafkaQueries:
         finally:
             await ended(client.close, timeout_s=_CLOSE_S)
 
-    async def ask(self, request: Any, what: str, *, node: int | None = None) -> Any:  # noqa: ANN401
+    async def ask(
+        self,
+        request: Any,  # noqa: ANN401
+        what: str,
+        *,
+        node: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:  # noqa: ANN401
         """Send a request to a broker, or to each in turn until one answers."""
 
         async def send(failures: int) -> object:
             chosen = self._any(failures) if node is None else node
             return await self._client.send(chosen, request)
 
+        return await within(timeout_s or self._timeout_s, what, send)
+
+    async def ask_coordinator(
+        self,
+        group: str,
+        request: Any,  # noqa: ANN401
+        what: str,
+        look: Callable[[Any], None],
+    ) -> Any:  # noqa: ANN401
+        """Send a request to the broker that looks after a group.
+
+        Args:
+            group: The group.
+            request: The request.
+            what: What is being done, for the error.
+            look: Raises the error that is in an answer.
+        """
+
+        async def send(_: int) -> object:
+            coordinator = await self._client.coordinator_lookup(CoordinationType.GROUP, group)
+            response = await self._client.send(coordinator, request)
+            look(response)
+            return response
+
         return await within(self._timeout_s, what, send)
 
     def nodes(self) -> list[int]:
         """Return the brokers that are known."""
         return sorted(broker.nodeId for broker in self._client.cluster.brokers())
+
+    def address(self, node: int) -> str:
+        """Return where a broker listens."""
+        broker = self._client.cluster.broker_metadata(node)
+        return f"{broker.host}:{broker.port}" if broker else f"broker {node}"
 
     async def partitions(self, topic: str, *, node: int | None = None) -> dict[int, int]:
         """Return the leader of each partition, -1 for none; empty for an unknown topic."""
@@ -82,11 +119,19 @@ class KafkaQueries:
         return await within(self._timeout_s, "topics", partial(self._metadata, request, node))
 
     async def ends(
-        self, topic: str, partitions: Iterable[int] | None = None
+        self, topic: str, partitions: Iterable[int] | None = None, *, settled: bool = False
     ) -> dict[int, Watermarks]:
-        """Return the ends of some partitions, or of all; without those that do not exist."""
+        """Return the ends of some partitions, or of all; without those that do not exist.
+
+        Args:
+            topic: The topic.
+            partitions: Some of its partitions; all by default.
+            settled: Whether the high one is where the first transaction begins that is still
+                open: no reader comes further.
+        """
         low = await self._offsets(topic, _OLDEST, partitions)
-        high = await self._offsets(topic, _NEWEST, low)
+        isolation = READ_COMMITTED if settled else READ_UNCOMMITTED
+        high = await self._offsets(topic, _NEWEST, low, isolation=isolation)
         return {p: Watermarks(low=low[p], high=max(high[p], low[p])) for p in low if p in high}
 
     async def offsets_at(self, topic: str, at_ms: int) -> dict[int, int]:
@@ -99,22 +144,13 @@ class KafkaQueries:
         """Return what a group has committed."""
         request = OffsetFetchRequest(group, [(topic, sorted(partitions))])
         what = f"commits of group {group}"
-        response = await within(self._timeout_s, what, partial(self._commits, group, request))
+        response = await self.ask_coordinator(group, request, what, partial(_commits_in, group))
         return {
             partition: Commit(offset=offset, metadata=metadata or "")
             for _, found in response.topics
             for partition, offset, metadata, _ in found
             if offset >= 0
         }
-
-    async def _commits(self, group: str, request: OffsetFetchRequest, _: int) -> Any:  # noqa: ANN401
-        coordinator = await self._client.coordinator_lookup(CoordinationType.GROUP, group)
-        response = await self._client.send(coordinator, request)
-        codes = [code for _, found in response.topics for *_, code in found]
-        for code in (response.error_code, *codes):
-            if code:
-                raise kafka.for_code(code)(group)
-        return response
 
     async def _metadata(self, request: MetadataRequest, node: int | None, failures: int) -> Any:  # noqa: ANN401
         chosen = self._any(failures) if node is None else node
@@ -126,15 +162,20 @@ class KafkaQueries:
         return response
 
     async def _offsets(
-        self, topic: str, at: int, partitions: Iterable[int] | None = None
+        self,
+        topic: str,
+        at: int,
+        partitions: Iterable[int] | None = None,
+        *,
+        isolation: int = READ_UNCOMMITTED,
     ) -> dict[int, int]:
         wanted = None if partitions is None else frozenset(partitions)
-        asked = partial(self._offsets_once, topic, at, wanted)
+        asked = partial(self._offsets_once, topic, at, wanted, isolation)
         found: dict[int, int] = await within(self._timeout_s, f"offsets of {topic}", asked)
         return found
 
     async def _offsets_once(
-        self, topic: str, at: int, wanted: frozenset[int] | None, _: int
+        self, topic: str, at: int, wanted: frozenset[int] | None, isolation: int, _: int
     ) -> dict[int, int]:
         by_leader: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         for partition, leader in (await self.partitions(topic)).items():
@@ -144,7 +185,8 @@ class KafkaQueries:
         for leader, asked in by_leader.items():
             if leader < 0:
                 raise kafka.LeaderNotAvailableError(topic)
-            response = await self._client.send(leader, OffsetRequest(-1, 0, [(topic, asked)]))
+            request = OffsetRequest(-1, isolation, [(topic, asked)])
+            response = await self._client.send(leader, request)
             for partition, code, _, offset in response.topics[0][1]:
                 if code:
                     raise kafka.for_code(code)(topic)
@@ -179,6 +221,14 @@ class KafkaRole:
         """
         async with KafkaQueries.open(target, settings) as queries:
             yield cls(queries, settings)
+
+
+def _commits_in(group: str, response: Any) -> None:  # noqa: ANN401
+    """Raise what a coordinator answers in place of commits."""
+    codes = [code for _, found in response.topics for *_, code in found]
+    for code in (response.error_code, *codes):
+        if code:
+            raise kafka.for_code(code)(group)
 
 
 def checked(answers: Iterable[tuple[str, int, str | None]]) -> Mapping[str, kafka.KafkaError]:

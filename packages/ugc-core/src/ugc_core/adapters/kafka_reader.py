@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from aiokafka import errors as kafka
 
-from ugc_core.adapters.kafka_client import BROKEN, translated, within
+from ugc_core.adapters.kafka_client import BROKEN, translated
+from ugc_core.adapters.kafka_commits import Commits
 from ugc_core.adapters.kafka_consumer import Consumer, Fetched
+from ugc_core.adapters.kafka_lookout import Lookout
+from ugc_core.adapters.kafka_positions import Positions
 from ugc_core.adapters.kafka_queries import KafkaQueries
 from ugc_core.adapters.kafka_records import record_of
-from ugc_core.adapters.kafka_watchdog import Watchdog
-from ugc_core.errors import ConfigError, LogUnavailableError, PartitionLostError
-from ugc_core.log import MAX_METADATA_BYTES, Commit, LogCommitter, LogReader, Record
+from ugc_core.errors import ConfigError, LogUnavailableError
+from ugc_core.log import Commit, LogCommitter, LogReader, Record
 from ugc_core.log_rules import check_position
 from ugc_core.settings import LogSection
 from ugc_core.urls import KafkaLogTarget
@@ -29,21 +30,19 @@ class KafkaLogReader:
     A partition is read from the group's commit on when it is given to us, or given to us anew
     after it may have been another's. In the second case it is absent from `assigned` for one
     poll first: whoever works on it can see that this work is void.
+
+    Aborted transactions are never seen. Position and commit move on over what is no record.
     """
 
-    def __init__(self, queries: KafkaQueries, topic: str, group: str, settings: LogSection) -> None:
+    def __init__(self, queries: KafkaQueries, topic: str) -> None:
         """Use `open`; this only wires."""
         self._consumer: Consumer
+        self._commits: Commits
+        self._lookout: Lookout
         self._queries = queries
         self._topic = topic
-        self._group = group
-        self._timeout_s = settings.call_timeout_s
-        self._watchdog = Watchdog(
-            stuck_s=settings.kafka.stuck_after_s, rebalance_s=settings.kafka.rebalance_timeout_s
-        )
-        self._held: dict[int, int] = {}
-        """By partition, the lease under which the last poll found it ours."""
-        self._positions: dict[int, int] = {}
+        self._positions = Positions()
+        """Of what the last poll found ours."""
         self._sought: dict[int, int] = {}
         """Positions that have still to be looked at: whether the log has them."""
         self._paused: frozenset[int] = frozenset()
@@ -64,15 +63,25 @@ class KafkaLogReader:
             if not await queries.partitions(topic):
                 msg = f"topic {topic} does not exist; run `ugc init`"
                 raise LogUnavailableError(msg)
-            reader = cls(queries, topic, group, settings)
+            reader = cls(queries, topic)
             consumer = Consumer.open(target, topic, group, settings, on_given=reader._given)
             reader._consumer = await stack.enter_async_context(consumer)
+            reader._commits = Commits(
+                consumer=reader._consumer,
+                queries=queries,
+                positions=reader._positions,
+                topic=topic,
+                group=group,
+                timeout_s=settings.call_timeout_s,
+            )
+            reader._lookout = Lookout(reader._consumer, queries, topic, settings.kafka)
             yield reader
 
     @property
     def positions(self) -> Mapping[int, int]:
         """Where each partition is read on."""
-        return self._positions | {p: at for p, at in self._sought.items() if p in self._held}
+        held = self.assigned()
+        return {**self._positions.all, **{p: at for p, at in self._sought.items() if p in held}}
 
     async def poll(self, *, max_records: int, timeout_s: float) -> Mapping[int, Sequence[Record]]:
         """Return what has come, or wait for it."""
@@ -86,15 +95,16 @@ class KafkaLogReader:
             left_s = max(until - loop.time(), 0.0)
             found = await self._fetch(max_records, min(left_s, _ROUND_S))
             if found:
-                self._watchdog.moved(found, loop.time())
+                self._lookout.moved(found)
                 return found
-            await self._look()
+            await self._step_over()
+            await self._lookout.look(self._flowing())
             if loop.time() >= until:
                 return {}
 
     def assigned(self) -> frozenset[int]:
         """Every partition that the last poll found ours."""
-        return frozenset(self._held)
+        return self._positions.held()
 
     def pause(self, partitions: frozenset[int]) -> None:
         """Hold these back."""
@@ -105,7 +115,7 @@ class KafkaLogReader:
     def resume(self, partitions: frozenset[int]) -> None:
         """Hand these out again."""
         self._paused -= partitions
-        for partition in partitions & self._mine():
+        for partition in partitions & self._commits.mine():
             self._consumer.hold(partition, back=False)
 
     def seek(self, partition: int, offset: int) -> None:
@@ -114,26 +124,18 @@ class KafkaLogReader:
 
     async def commit(self, commits: Mapping[int, Commit]) -> None:
         """Remember these positions, in one request."""
-        for commit in commits.values():
-            if len(commit.metadata.encode()) > MAX_METADATA_BYTES:
-                msg = f"a commit's metadata has more than {MAX_METADATA_BYTES} bytes"
-                raise ValueError(msg)
-        await within(self._timeout_s, "commit", partial(self._commit, commits))
+        await self._commits.commit(commits)
 
     async def committed(self, partitions: frozenset[int]) -> Mapping[int, Commit]:
         """Return what was committed."""
-        return await self._queries.commits(self._group, self._topic, partitions)
-
-    def _mine(self) -> frozenset[int]:
-        """Those that are ours under the lease that the caller has seen."""
-        leases = self._consumer.membership.leases
-        return frozenset(p for p, lease in self._held.items() if leases.get(p) == lease)
+        return await self._commits.committed(partitions)
 
     def _given(self, kept: Mapping[int, bool]) -> None:
         """Undo what aiokafka does with a new assignment: it starts from the commits."""
+        positions = self._positions.all
         for partition, unbroken in kept.items():
-            placed = unbroken and partition in self._positions
-            self._consumer.seek(partition, self._positions[partition] if placed else 0)
+            placed = unbroken and partition in positions
+            self._consumer.seek(partition, positions[partition] if placed else 0)
             if not placed or partition in self._paused:
                 self._consumer.hold(partition, back=True)
 
@@ -145,17 +147,18 @@ class KafkaLogReader:
 
     def _give_up(self) -> bool:
         """Forget the partitions that are not ours any more; return whether there were any."""
-        lost = self._held.keys() - self._mine()
+        lost = self.assigned() - self._commits.mine()
         for partition in lost:
-            del self._held[partition], self._positions[partition]
+            self._positions.drop(partition)
             self._sought.pop(partition, None)
         return bool(lost)
 
     async def _place(self) -> None:
         """Start new partitions where the group left off, and look at sought positions."""
         leases = dict(self._consumer.membership.leases)
-        fresh = leases.keys() - self._held.keys()
-        moved = fresh | (self._sought.keys() & self._held.keys())
+        held = self.assigned()
+        fresh = leases.keys() - held
+        moved = fresh | (self._sought.keys() & held)
         if not moved:
             return
         sought = {p: at for p, at in self._sought.items() if p in moved}
@@ -168,14 +171,15 @@ class KafkaLogReader:
             position = places.get(partition, ends[partition].low)
             check_position(self._topic, partition, position, ends[partition])
         for partition in moved & ends.keys():
-            if self._consumer.membership.leases.get(partition) == leases[partition]:
-                self._held[partition] = leases[partition]
-                self._start(partition, places.get(partition, ends[partition].low))
+            lease, commit = leases[partition], commits.get(partition)
+            if self._consumer.membership.leases.get(partition) == lease:
+                position = places.get(partition, ends[partition].low)
+                self._positions.start(partition, position, lease=lease, commit=commit)
+                self._start(partition, position)
 
     def _start(self, partition: int, position: int) -> None:
         if self._sought.get(partition) == position:
             del self._sought[partition]
-        self._positions[partition] = position
         self._consumer.seek(partition, position)
         if partition not in self._paused:
             self._consumer.hold(partition, back=False)
@@ -184,9 +188,10 @@ class KafkaLogReader:
         try:
             fetched = await self._consumer.fetch(max_records=max_records, wait_s=wait_s)
         except kafka.OffsetOutOfRangeError as error:
+            positions = self._positions.all
             for place in error.args[0]:
-                if place.partition in self._positions:  # the next round says what is wrong
-                    self._sought.setdefault(place.partition, self._positions[place.partition])
+                if place.partition in positions:  # the next round says what is wrong
+                    self._sought.setdefault(place.partition, positions[place.partition])
             return {}
         except kafka.NoOffsetForPartitionError:
             return {}  # it was given to us this moment; the next round places it
@@ -200,51 +205,36 @@ class KafkaLogReader:
     def _taken(self, fetched: Fetched, max_records: int) -> dict[int, list[Record]]:
         """Return what is to be handed out; aiokafka reads the rest again later."""
         found: dict[int, list[Record]] = {}
-        mine = self._mine()
+        mine, positions = self._commits.mine(), self._positions.all
         for place, records in fetched.items():
             partition = place.partition
             if partition not in mine or partition in self._sought or not records:
                 continue  # the next round starts it where it should
-            expected = records[0].offset >= self._positions[partition]
+            following = positions[partition]
+            expected = records[0].offset >= following
             taken = records[:max_records] if expected and partition not in self._paused else []
             if taken:
                 found[partition] = [*map(record_of, taken)]
-                self._positions[partition] = taken[-1].offset + 1
+                following = taken[-1].offset + 1
+                self._positions.handed_out(partition, following)
                 max_records -= len(taken)
             if len(taken) < len(records):
-                self._consumer.seek(partition, self._positions[partition])
+                self._consumer.seek(partition, following)
         return found
 
-    async def _commit(self, commits: Mapping[int, Commit], _: int) -> None:
-        consumer = await self._consumer.started()
-        places = {p: self._consumer.place(p) for p in commits.keys() & self._mine()}
-        lost = sorted(p for p in commits if places.get(p) is None)
-        if lost:
-            msg = f"{self._topic}{lost} belongs to another member of {self._group} by now"
-            raise PartitionLostError(msg)
-        try:
-            await consumer.commit({places[p]: (c.offset, c.metadata) for p, c in commits.items()})
-        except kafka.CommitFailedError as error:
-            if isinstance(error.__cause__, kafka.RebalanceInProgressError):
-                raise kafka.NodeNotReadyError("the group shares out anew") from error  # noqa: EM101
-            raise PartitionLostError(str(error)) from error
-        except kafka.IllegalStateError as error:
-            raise PartitionLostError(str(error)) from error
+    def _flowing(self) -> frozenset[int]:
+        """Those from which records come just now."""
+        return self._commits.mine() - self._paused - self._sought.keys()
 
-    async def _look(self) -> None:
-        """Throw a consumer away that stands still."""
-        now = asyncio.get_running_loop().time()
-        if self._watchdog.waits_too_long(self._consumer.membership.since, now):
-            self._consumer.throw_away("the group has not shared out its partitions in time")
-        if not self._watchdog.due(now):
+    async def _step_over(self) -> None:
+        """Let positions and commits follow a consumer over offsets that hold no record."""
+        if self._consumer.fetching or self._consumer.membership.since is not None:
             return
-        wanted = self._mine() - self._paused - self._sought.keys()
-        ends = await self._queries.ends(self._topic, wanted) if wanted else {}
-        positions = {p: at for p in wanted if (at := await self._consumer.position(p)) is not None}
-        partition = self._watchdog.stuck(positions, ends, now)
-        if partition is not None:
-            at, high = positions[partition], ends[partition].high
-            self._consumer.throw_away(f"partition {partition} stands at {at}, it ends at {high}")
+        for partition in self._flowing():
+            at = await self._consumer.position(partition)
+            if at is not None and partition in self._commits.mine():
+                self._positions.stepped_over(partition, at)
+        await self._commits.follow()
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits both ports

@@ -5,31 +5,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ugc_core.adapters.kafka_client import BROKEN, translated
-from ugc_core.adapters.kafka_producer import BATCH_BYTES, Producer
+from ugc_core.adapters.kafka_flights import Flight, Waiting, first_offset, gather
+from ugc_core.adapters.kafka_producer import Producer
 from ugc_core.clock import Clock, SystemClock
 from ugc_core.deadlines import Deadlines
 from ugc_core.errors import LogBusyError, LogUnavailableError, RecordTooLargeError, UgcError
 from ugc_core.log import Headers, LogWriter, Receipt
-from ugc_core.packing import Pack, Pending, pack
+from ugc_core.packing import pack
 from ugc_core.partitioner import partition_for
 from ugc_core.settings import LogSection
 from ugc_core.urls import KafkaLogTarget
-
-
-class _Waiting(Pending, kw_only=True, eq=False):
-    """An append and the caller that waits for it."""
-
-    done: "asyncio.Future[Receipt]"
-
-
-class _Flight(NamedTuple):
-    """A batch on its way to a partition."""
-
-    packs: list[Pack[_Waiting]]
-    left_at: float
 
 
 class KafkaLogWriter:
@@ -57,8 +45,8 @@ class KafkaLogWriter:
         # What cannot be compressed grows a little, and a batch has a head.
         self._max_record_bytes = max_record_bytes * 127 // 128 - 512
         self._linger_s = settings.kafka.linger_ms / 1000
-        self._waiting: dict[int, deque[_Waiting]] = {}
-        self._flights: dict[int, _Flight] = {}
+        self._waiting: dict[int, deque[Waiting]] = {}
+        self._flights: dict[int, Flight] = {}
         self._in_flight = 0
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -129,7 +117,7 @@ class KafkaLogWriter:
         while lane and lane[0].done.done():  # given up, while the partition took nothing
             lane.popleft()
         lane.append(
-            _Waiting(
+            Waiting(
                 partition=partition, key=key, lines=lines, headers=headers, size=size, done=done
             )
         )
@@ -156,10 +144,10 @@ class KafkaLogWriter:
         self._producer.refresh()
         loop = asyncio.get_running_loop()
         for partition, lane in self._waiting.items():
-            if lane and partition not in self._flights and (group := _gather(lane)):
+            if lane and partition not in self._flights and (group := gather(lane)):
                 section = self._settings
                 packs = pack(group, max_lines=section.pack_lines, max_bytes=section.pack_bytes)
-                flight = _Flight(packs, loop.time())
+                flight = Flight(packs, loop.time())
                 self._flights[partition] = flight
                 task = loop.create_task(self._send(partition, flight))
                 self._sending.add(task)
@@ -167,7 +155,7 @@ class KafkaLogWriter:
         if self._flights and self._watch is None:
             self._watch = loop.call_later(self._settings.append_timeout_s, self._look)
 
-    async def _send(self, partition: int, flight: _Flight) -> None:
+    async def _send(self, partition: int, flight: Flight) -> None:
         try:
             sent = await self._producer.send(partition, flight.packs, self._clock.wall_ms())
         except (*BROKEN, UgcError) as error:
@@ -175,32 +163,25 @@ class KafkaLogWriter:
         else:
             sent.add_done_callback(partial(self._landed, partition, flight))
 
-    def _landed(self, partition: int, flight: _Flight, sent: "asyncio.Future[Any]") -> None:
+    def _landed(self, partition: int, flight: Flight, sent: "asyncio.Future[Any]") -> None:
         """Tell each caller where its lines are, and let the next batch go."""
-        if sent.cancelled() or sent.exception() is not None:
-            self._failed(partition, flight, sent.exception() if not sent.cancelled() else None)
-            return
-        first = sent.result().offset
-        for number, item in enumerate(flight.packs):
-            for member, line in item.first_lines():
-                if not member.done.done():
-                    receipt = Receipt(partition=partition, offset=first + number, line=line)
-                    member.done.set_result(receipt)
-        self._free(partition, flight)
+        first = first_offset(sent)
+        if isinstance(first, int):
+            flight.landed(partition, first)
+            self._free(partition, flight)
+        else:
+            self._failed(partition, flight, first)
 
-    def _failed(self, partition: int, flight: _Flight, error: BaseException | None) -> None:
-        """Fail the callers; nobody knows what was kept, and the producer is of no use now."""
+    def _failed(self, partition: int, flight: Flight, error: BaseException) -> None:
+        """Fail the callers; the producer is of no use now."""
         known = self._flights.get(partition) is flight
-        failure = translated(error or ConnectionError("closed"), f"append to {self._topic}")
-        for item in flight.packs:
-            for member in item.members:
-                if not member.done.done():
-                    member.done.set_exception(LogUnavailableError(str(failure)))
+        failure = translated(error, f"append to {self._topic}")
+        flight.failed(failure)
         self._free(partition, flight)
         if known:  # one of a producer that was replaced says nothing of the new one
             self._producer.replace(str(failure))
 
-    def _free(self, partition: int, flight: _Flight) -> None:
+    def _free(self, partition: int, flight: Flight) -> None:
         if self._flights.get(partition) is flight:
             del self._flights[partition]
         if self._timer is None and self._waiting.get(partition):
@@ -222,7 +203,7 @@ class KafkaLogWriter:
         """Wait for what is under way; each append has its own deadline."""
         callers = [waiting.done for lane in self._waiting.values() for waiting in lane]
         for flight in self._flights.values():
-            callers += [member.done for item in flight.packs for member in item.members]
+            callers += flight.callers()
         if callers:
             await asyncio.wait(callers, timeout=self._settings.append_timeout_s)
         for timer in (self._timer, self._watch):
@@ -230,18 +211,6 @@ class KafkaLogWriter:
                 timer.cancel()
         self._deadlines.close()
         await self._producer.stop(timeout_s=min(self._settings.append_timeout_s, 2.0))
-
-
-def _gather(lane: deque[_Waiting]) -> list[_Waiting]:
-    """Take out what fits into a batch, without those whose time is over."""
-    group: list[_Waiting] = []
-    size = 0
-    while lane and (not group or size + lane[0].size <= BATCH_BYTES):
-        waiting = lane.popleft()
-        if not waiting.done.done():
-            group.append(waiting)
-            size += waiting.size
-    return group
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port

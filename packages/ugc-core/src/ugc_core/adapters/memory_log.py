@@ -25,7 +25,8 @@ from ugc_core.log import (
     TopicChange,
     Watermarks,
 )
-from ugc_core.log_rules import check_position, check_range, plan_topics, without
+from ugc_core.log_operator import Copies, LogOperator, Member, Server
+from ugc_core.log_rules import check_position, check_range, group_in_use, plan_topics, without
 from ugc_core.partitioner import partition_for
 
 
@@ -39,6 +40,8 @@ class MemoryLog:
     low: dict[tuple[str, int], int] = field(default_factory=dict)
     high: dict[tuple[str, int], int] = field(default_factory=dict)
     commits: dict[tuple[str, str, int], Commit] = field(default_factory=dict)
+    readers: set[tuple[str, str]] = field(default_factory=set)
+    """Group and topic of whoever reads just now."""
     grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def partitions(self, topic: str) -> range:
@@ -115,6 +118,11 @@ class MemoryLogReader:
         self._group = group
         self._positions: dict[int, int] = {}
         self._paused: frozenset[int] = frozenset()
+        log.readers.add((group, topic))
+
+    def leave(self) -> None:
+        """Read no more for the group."""
+        self._log.readers.discard((self._group, self._topic))
 
     async def poll(self, *, max_records: int, timeout_s: float) -> Mapping[int, Sequence[Record]]:
         """Return what is there, or wait for it."""
@@ -230,6 +238,36 @@ class MemoryLogScanner:
         return inside[:max_records]
 
 
+class MemoryLogOperator:
+    """Groups of a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        """Look after all groups."""
+        self._log = log
+
+    async def members(self, group: str, topic: str) -> Sequence[Member]:
+        """Return the only reader, if there is one."""
+        if (group, topic) not in self._log.readers:
+            return []
+        partitions = tuple(self._log.partitions(topic))
+        return [Member(client="memory", host="here", name=group, partitions=partitions)]
+
+    async def move(self, group: str, topic: str, positions: Mapping[int, int]) -> None:
+        """Set positions."""
+        if found := await self.members(group, topic):
+            raise group_in_use(group, found)
+        for partition, offset in positions.items():
+            self._log.commits[group, topic, partition] = Commit(offset=offset)
+
+    async def server(self) -> Server:
+        """Return that it is this process."""
+        return Server(name="memory", version="1")
+
+    async def copies(self, topic: str) -> Mapping[int, Copies]:
+        """Return that everything is there once."""
+        return dict.fromkeys(self._log.partitions(topic), Copies())
+
+
 class MemoryLogScrubber:
     """Lines of a `MemoryLog`."""
 
@@ -258,3 +296,4 @@ if TYPE_CHECKING:  # mypy proves here that the adapters fit their ports
     _admin: type[LogAdmin] = MemoryLogAdmin
     _scanner: type[LogScanner] = MemoryLogScanner
     _scrubber: type[LogScrubber] = MemoryLogScrubber
+    _operator: type[LogOperator] = MemoryLogOperator

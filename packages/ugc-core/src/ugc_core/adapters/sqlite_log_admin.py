@@ -26,7 +26,7 @@ class SqliteLogAdmin(SqliteRole):
 
     async def watermarks(self, topic: str) -> Mapping[int, Watermarks]:
         """Return the ends."""
-        return await self._file.run(partial(_ends_of, topic))
+        return await self._file.run(partial(ends_of, topic))
 
     async def offsets_at(self, topic: str, at_ms: int) -> Mapping[int, int]:
         """Search."""
@@ -67,7 +67,8 @@ def _id_of(db: apsw.Connection, topic: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _ends_of(topic: str, db: apsw.Connection) -> dict[int, Watermarks]:
+def ends_of(topic: str, db: apsw.Connection) -> dict[int, Watermarks]:
+    """Return the ends of each partition; empty for an unknown topic."""
     number = _id_of(db, topic)
     return {} if number is None else ends(db, number)
 

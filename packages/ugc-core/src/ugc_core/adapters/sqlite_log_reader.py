@@ -61,11 +61,8 @@ class SqliteLogReader:
             LogDamagedError: The file is corrupt.
             LogUnavailableError: The file cannot be opened.
         """
-        holder = lock(
-            path.with_name(f"{path.name}.{group}.lock"),
-            what=f"consumer group {group} of {path}",
-            then="stop that one, or set another UGC_LOG__GROUP",
-        )
+        then = "stop that one, or set another UGC_LOG__GROUP"
+        holder = lock(group_lock(path, group), what=f"consumer group {group} of {path}", then=then)
         with ExitStack() as stack:
             with reachable(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +104,8 @@ class SqliteLogReader:
 
     async def commit(self, commits: Mapping[int, Commit]) -> None:
         """Remember these positions in one transaction."""
-        await self._file.run(partial(self._commit, commits))
+        at_ms = self._clock.wall_ms()
+        await self._file.run(partial(write_commits, self._group, self._topic, commits, at_ms))
 
     async def committed(self, partitions: frozenset[int]) -> Mapping[int, Commit]:
         """Return what was committed."""
@@ -153,18 +151,27 @@ class SqliteLogReader:
             commit = commits.get(partition)
             positions[partition] = commit.offset if commit else marks[partition].low
 
-    def _commit(self, commits: Mapping[int, Commit], db: apsw.Connection) -> None:
-        db.execute("BEGIN IMMEDIATE")
-        topic = find_topic(db, self._topic).id
-        for partition, commit in commits.items():
-            db.execute(
-                "INSERT INTO committed VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET offset = excluded.offset, metadata = excluded.metadata",
-                (self._group, topic, partition, commit.offset, commit.metadata),
-            )
-        positions = {partition: commit.offset for partition, commit in commits.items()}
-        mark(db, self._group, topic, positions, self._clock.wall_ms())
-        db.execute("COMMIT")
+
+def group_lock(path: Path, group: str) -> Path:
+    """Return the file that a group's only reader holds."""
+    return path.with_name(f"{path.name}.{group}.lock")
+
+
+def write_commits(
+    group: str, topic: str, commits: Mapping[int, Commit], at_ms: int, db: apsw.Connection
+) -> None:
+    """Remember a group's positions, all of them or none."""
+    db.execute("BEGIN IMMEDIATE")
+    number = find_topic(db, topic).id
+    for partition, commit in commits.items():
+        db.execute(
+            "INSERT INTO committed VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET offset = excluded.offset, metadata = excluded.metadata",
+            (group, number, partition, commit.offset, commit.metadata),
+        )
+    positions = {partition: commit.offset for partition, commit in commits.items()}
+    mark(db, group, number, positions, at_ms)
+    db.execute("COMMIT")
 
 
 def read_commits(db: apsw.Connection, *, group: str, topic: str) -> dict[int, Commit]:
