@@ -75,7 +75,16 @@ def test_a_terminal_of_80_columns_shows_every_part_and_its_tables(up: Up):
 
     lines = _SIGNS.sub("", text).splitlines()
     assert max(map(len, lines)) <= 80
-    for words in ("api ", "log ", "pipeline ", "warehouse ", "versions ", "views_raw", "lag"):
+    for words in (
+        "api ",
+        "log ",
+        "pipeline ",
+        "warehouse ",
+        "versions ",
+        "views_raw",
+        "lag",
+        "pid ",
+    ):
         assert any(line.strip().startswith(words.strip()) for line in lines) or words in text
     assert "freshness" in text
     assert not re.search(r"\x1b\[[\d;]*3\dm", text)  # NO_COLOR
@@ -101,7 +110,7 @@ def test_watching_in_a_pipe_is_a_line_or_a_document_each_time(up: Up, keep: Keep
     assert found[0]["versions"]["ugc"]
 
 
-def test_a_document_has_lag_age_and_parts(up: Up):
+def test_a_document_has_lag_age_parts_and_who_reads(up: Up):
     stored(up)
     until(lambda: document(up)["pipeline"]["lag"] == 0, "everything is committed")
     etl = up.children()["ugc_etl"]
@@ -118,5 +127,9 @@ def test_a_document_has_lag_age_and_parts(up: Up):
     assert pipeline["oldest_s"] > 0
     [late] = [one for one in pipeline["partitions"] if one["lag"]]
     assert late["high"] - (late["committed"] or 0) == 1
+    [member] = pipeline["members"]
+    assert member["client"] == f"pid {etl.pid}"
+    assert (member["partitions"], member["lease_s"]) == ([0, 1, 2, 3], None)
+    assert shown["versions"]["log"].startswith("sqlite 3.")
     views = shown["warehouse"]["tables"]["views_raw"]
     assert views["rows"] >= views["parts"] >= views["most"] >= 1

@@ -20,6 +20,8 @@ COMMANDS = [
     "trace",
     "forget",
     "archive",
+    "offsets show",
+    "offsets reset",
     "dlq ls",
     "dlq show",
     "dlq redrive",

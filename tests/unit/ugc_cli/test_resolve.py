@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ugc_cli.data_dir import DataDir, Running
-from ugc_cli.resolve import NotRunningError, api_url, load_settings, resolve
+from ugc_cli.resolve import NotRunningError, api_url, load_settings, resolve, resolve_log
 from ugc_core.environment import environment
 from ugc_core.errors import ConfigError
 from ugc_core.files import lock
@@ -135,3 +135,24 @@ def test_a_secret_of_ones_own_stands_beside_a_running_system(run, monkeypatch):
 
     assert found.settings.auth.secret == "a secret of at least thirty-two bytes"
     assert found.settings.log.url == "sqlite:///embedded.db"
+
+
+def test_the_log_of_a_directory_is_found_while_nothing_runs(tmp_path):
+    for read in (resolve, resolve_log):
+        with pytest.raises(NotRunningError):
+            read()
+    (tmp_path / ".ugc").mkdir()
+    (tmp_path / ".ugc" / "log.db").touch()
+
+    settings, warehouse = resolve_log()
+
+    assert settings.log.url == f"sqlite:///{tmp_path / '.ugc' / 'log.db'}"
+    assert not warehouse
+
+
+def test_a_running_system_has_a_warehouse_beside_its_log(run):
+    run(".ugc", log__url="sqlite:///there.db")
+
+    settings, warehouse = resolve_log()
+
+    assert (settings.log.url, warehouse) == ("sqlite:///there.db", True)

@@ -15,6 +15,7 @@ from ugc_cli.commands import (
     forget,
     init,
     load_test,
+    offsets,
     query,
     replay,
     services,
@@ -53,6 +54,7 @@ app.command()(archive.archive)
 app.command()(services.api)
 app.command()(services.etl)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(offsets.app, name="offsets")
 app.add_typer(replay.app, name="replay")
 app.add_typer(config.app, name="config")
 

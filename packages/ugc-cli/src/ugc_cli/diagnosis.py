@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from ugc_core.clock import Clock
-from ugc_core.errors import TransientError, UgcError
+from ugc_core.errors import ConfigError, TransientError, UgcError
 from ugc_core.settings import Settings
 
 
@@ -19,7 +19,7 @@ class Verdict(StrEnum):
         WARN: It works, and will not for ever; or somebody should know.
         FAIL: It does not work as it should.
         UNREACHABLE: It does not answer.
-        SKIPPED: It cannot be looked at, because something before it does not answer.
+        SKIPPED: It cannot be looked at, because something before it gave no answer.
     """
 
     OK = "ok"
@@ -44,6 +44,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     why: str
     next: str = ""
 
+
+_SETTINGS = "what the message says; ugc config show --sources has the settings"
 
 Look = Callable[[], Awaitable[Iterable[Diagnosis]]]
 
@@ -99,24 +101,23 @@ async def examine(checks: Sequence[Check]) -> Sequence[Diagnosis]:
         lacking = [name for name in check.needs if name in silent]
         if lacking:
             silent.add(check.name)
-            why = f"the {lacking[0]} does not answer"
+            why = f"the {lacking[0]} cannot be asked"
             found.append(Diagnosis(check=check.name, verdict=Verdict.SKIPPED, why=why))
             continue
-        results = await _carry_out(check)
-        if any(one.verdict is Verdict.UNREACHABLE for one in results):
+        try:
+            found += await check.look()
+        except (UgcError, OSError) as error:
             silent.add(check.name)
-        found += results
+            found.append(_failed(check, error))
     return found
 
 
-async def _carry_out(check: Check) -> Sequence[Diagnosis]:
-    try:
-        return [*await check.look()]
-    except (TransientError, OSError) as error:
-        verdict, why = Verdict.UNREACHABLE, str(error)
-    except UgcError as error:
-        verdict, why = Verdict.FAIL, str(error)
-    return [Diagnosis(check=check.name, verdict=verdict, why=why, next=check.next)]
+def _failed(check: Check, error: Exception) -> Diagnosis:
+    """Return what it means that something could not be looked at."""
+    unreachable = isinstance(error, TransientError | OSError)
+    verdict = Verdict.UNREACHABLE if unreachable else Verdict.FAIL
+    then = _SETTINGS if isinstance(error, ConfigError) else check.next
+    return Diagnosis(check=check.name, verdict=verdict, why=str(error), next=then)
 
 
 def ok(check: str, why: str) -> list[Diagnosis]:

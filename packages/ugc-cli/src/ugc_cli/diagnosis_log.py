@@ -106,8 +106,12 @@ class _Log:
         patient = self._patient
         looking = Looking(settings=patient.settings, api=patient.api, clock=patient.clock)
         before = await looking.lags()
+        members = await looking.members()
+        if not members:
+            return [_unread(patient, _total(before))]
         if not _total(before):
-            return ok("pipeline", "everything that was appended is ingested")
+            many = f"{len(members)} members" if len(members) > 1 else str(members[0])
+            return ok("pipeline", f"everything that was appended is ingested, by {many}")
         until = patient.clock.now() + patient.watched_s
         after = before
         while patient.clock.now() < until and not _moved(before, after):
@@ -161,6 +165,13 @@ class _Log:
                     self._section.topic, span.partition, span.start, span.end, max_records=1
                 )
             )
+
+
+def _unread(patient: Patient, waiting: int) -> Diagnosis:
+    group = patient.settings.log.group
+    why = f"nobody reads for group {group}; {waiting:,} records wait"
+    then = patient.start if patient.embedded else "start a `ugc etl`, or read what it said"
+    return Diagnosis(check="pipeline", verdict=Verdict.FAIL, why=why, next=then)
 
 
 def _total(lags: Iterable[Lag]) -> int:

@@ -53,6 +53,26 @@ def resolve(data: Path | None = None) -> Loaded:
     return Loaded(settings, sources)
 
 
+def resolve_log(data: Path | None = None) -> tuple[Settings, bool]:
+    """Return the settings to work on a log with, and whether there is a warehouse beside it.
+
+    The log of a data directory is a file: it can be worked on while no `ugc up` runs.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        NotRunningError: Nothing is set, nothing runs, and there is no such file.
+    """
+    try:
+        return resolve(data).settings, True
+    except NotRunningError:
+        directory = DataDir.at(load_settings(data).settings.data_dir)
+        if not directory.log.exists():
+            raise
+        flags: dict[str, object] = {"data_dir": str(directory.root)}
+        flags["log.url"] = f"sqlite:///{directory.log}"
+        return load(environment(), flags).settings, False
+
+
 def api_url(settings: Settings) -> str:
     """Return the root of the HTTP service."""
     running = DataDir.at(settings.data_dir).running()

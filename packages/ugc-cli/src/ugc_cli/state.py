@@ -9,10 +9,16 @@ from msgspec import Struct
 
 from ugc_cli.letters import open_box
 from ugc_cli.probes import http_ok
-from ugc_core.bootstrap import open_log_admin, open_log_scanner, open_warehouse
+from ugc_core.bootstrap import (
+    open_log_admin,
+    open_log_operator,
+    open_log_scanner,
+    open_warehouse,
+)
 from ugc_core.clock import Clock
 from ugc_core.errors import OffsetOutOfRangeError, UgcError
 from ugc_core.log import Watermarks
+from ugc_core.log_operator import Member
 from ugc_core.settings import Settings
 from ugc_core.urls import KafkaLogTarget, log_target, warehouse_target
 from ugc_core.warehouse import Answer, Shards
@@ -120,29 +126,46 @@ class Looking:
         if self._letters[0] != letters:  # their topic is read through only when it has changed
             async with open_box(section) as box:
                 self._letters = letters, (await box.known()).open
-        kind, client = log_kind(section.url)
+        async with open_log_operator(section) as operator:
+            server = await operator.server()
         facts: dict[str, object] = {
             "topic": section.topic,
             "partitions": len(views),
             "records": sum(ends.high - ends.low for ends in views.values()),
             "dead_letters": self._letters[1],
-            "kind": kind,
-            "client": client,
+            "kind": server.name,
+            "nodes": server.nodes,
+            "client": log_client(section.url),
+            "server": str(server),
+            "apis": server.apis,
         }
+        if server.silent:
+            facts["nodes_down"] = server.silent
         return Part(name="log", state="ok" if views else "down", facts=facts)
 
     async def _pipeline(self) -> Part:
         section = self.settings.log
         lags = await self.lags()
+        members = await self.members()
         total = sum(lag.lag for lag in lags)
         oldest = [lag.oldest_s for lag in lags if lag.oldest_s is not None]
-        facts = {
+        facts: dict[str, object] = {
             "group": section.group,
             "lag": total,
             "oldest_s": max(oldest, default=None),
             "partitions": lags,
+            "members": members,
         }
+        if not members:
+            facts["reason"] = f"nobody reads for group {section.group}"
+            return Part(name="pipeline", state="down", facts=facts)
         return Part(name="pipeline", state="behind" if total else "ok", facts=facts)
+
+    async def members(self) -> Sequence[Member]:
+        """Return who reads for the pipeline's group."""
+        section = self.settings.log
+        async with open_log_operator(section) as operator:
+            return await operator.members(section.group, section.topic)
 
     async def lags(self) -> Sequence[Lag]:
         """Return how far the pipeline is in each partition."""
@@ -228,11 +251,10 @@ async def parts_of(
     return found, silent
 
 
-def log_kind(url: str) -> tuple[str, str]:
-    """Return what kind of log it is, and the client that speaks with it, with its version."""
-    if isinstance(log_target(url), KafkaLogTarget):
-        return "kafka", f"aiokafka {version('aiokafka')}"
-    return "sqlite", f"apsw {version('apsw')}"
+def log_client(url: str) -> str:
+    """Return the client that speaks with the log, with its version."""
+    name = "aiokafka" if isinstance(log_target(url), KafkaLogTarget) else "apsw"
+    return f"{name} {version(name)}"
 
 
 def versions(parts: Sequence[Part]) -> Mapping[str, object]:
@@ -240,7 +262,8 @@ def versions(parts: Sequence[Part]) -> Mapping[str, object]:
     by_name = {part.name: part.facts for part in parts}
     return {
         "ugc": version("ugc-cli"),
-        "log": by_name["log"].get("client"),
+        "log_client": by_name["log"].get("client"),
+        "log": by_name["log"].get("server"),
         "clickhouse": by_name["warehouse"].get("version"),
     }
 

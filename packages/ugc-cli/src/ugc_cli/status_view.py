@@ -9,10 +9,14 @@ from rich.text import Text
 
 from ugc_cli import console
 from ugc_cli.state import Lag, Part, versions
+from ugc_core.log_operator import Member
 
 _STYLES = {"ok": "green", "down": "red", "behind": "yellow"}
 _MOST_PARTITIONS = 12
-_NESTED = frozenset({"partitions", "tables", "nodes_down"})
+_MOST_MEMBERS = 12
+_NESTED = frozenset({"partitions", "members", "tables", "nodes_down", "apis"})
+_VERSIONED = frozenset({"client", "server"})
+"""Facts that a person finds among the versions."""
 
 
 def as_json(parts: Sequence[Part]) -> Mapping[str, object]:
@@ -23,7 +27,10 @@ def as_json(parts: Sequence[Part]) -> Mapping[str, object]:
 
 def lines(parts: Sequence[Part]) -> Sequence[str]:
     """Return a line for each part."""
-    return [f"{part.name:<10} {part.state:<7} {', '.join(_facts(part))}" for part in parts]
+    return [
+        f"{part.name:<10} {part.state:<7} {', '.join([*_facts(part), *_readers(part)])}"
+        for part in parts
+    ]
 
 
 def line(parts: Sequence[Part]) -> str:
@@ -53,6 +60,9 @@ def tables(parts: Sequence[Part]) -> RenderableType:
         lags = part.facts.get("partitions")
         if isinstance(lags, Sequence):
             shown.append(_lags(lags))
+        members = part.facts.get("members")
+        if isinstance(members, Sequence) and members:
+            shown.append(_members(members))
         rows = part.facts.get("tables")
         if isinstance(rows, Mapping):
             shown.append(_rows(rows))
@@ -64,12 +74,33 @@ def _facts(part: Part) -> list[str]:
     facts = [
         f"{_label(name)} {console.cell(_rounded(value))}{' s' if name.endswith('_s') else ''}"
         for name, value in part.facts.items()
-        if value is not None and not (name in _NESTED and not isinstance(value, int))
+        if value is not None
+        and name not in _VERSIONED
+        and not (name in _NESTED and not isinstance(value, int))
     ]
     silent = part.facts.get("nodes_down")
     if isinstance(silent, Mapping):
         facts += [f"{node} is down: {reason}" for node, reason in silent.items()]
     return facts
+
+
+def _readers(part: Part) -> list[str]:
+    """Name who reads for the group, on a line of text."""
+    members = part.facts.get("members")
+    if not isinstance(members, Sequence):
+        return []
+    return [f"read by {member}" for member in members[:_MOST_MEMBERS]]
+
+
+def _members(members: Sequence[Member]) -> Table:
+    table = _table("member", "host", "partitions", "lease")
+    for one in members[:_MOST_MEMBERS]:
+        held = ", ".join(map(str, one.partitions)) or "none just now"
+        lease = "until it ends" if one.lease_s is None else f"{one.lease_s:g} s"
+        table.add_row(*map(Text, (one.client, one.host, held, lease)))
+    if len(members) > _MOST_MEMBERS:
+        table.caption = f"{_MOST_MEMBERS} of {len(members)} members; --json has them all"
+    return table
 
 
 def _label(name: str) -> str:

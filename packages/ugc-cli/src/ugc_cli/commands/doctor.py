@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ugc_cli import console, diagnosis_log, diagnosis_settings, diagnosis_warehouse
+from ugc_cli import console, diagnosis_kafka, diagnosis_log, diagnosis_settings, diagnosis_warehouse
 from ugc_cli.data_dir import DataDir
 from ugc_cli.diagnosis import Diagnosis, Patient, Verdict, examine
 from ugc_cli.options import NO_VALUE, AsJson, Data
@@ -46,7 +46,7 @@ def doctor(
 ) -> None:
     """Look at every part of the system, and say what is wrong and what to do.
 
-    Looks at the settings and secrets, the log and its topics, the warehouse and its tables,
+    Looks at the settings and secrets, the log, its topics and copies, the warehouse and its tables,
     the API, the pipeline, dead letters, the ledger's gaps, erasures, parts, disks and clocks.
     It changes nothing. `ugc verify --deep` compares the reports themselves.
 
@@ -85,6 +85,7 @@ def _diagnose(data: Path | None, watched_s: float, *, deep: bool) -> Sequence[Di
     checks = [
         *diagnosis_settings.checks(patient),
         *diagnosis_log.checks(patient),
+        *diagnosis_kafka.checks(patient),
         *diagnosis_warehouse.checks(patient),
         *diagnosis_log.later_checks(patient),
         *diagnosis_warehouse.later_checks(patient),
