@@ -38,8 +38,9 @@ from ugc_core.urls import warehouse_target
 
 ROUNDS = 3
 SINGLES = 200_000
-RATES = {2_000: 40_000, 5_000: 75_000, 10_000: 150_000}
-"""Requests a second, and how many of them."""
+RATES = {2_000: SINGLES, 5_000: SINGLES, 10_000: SINGLES}
+"""Requests a second, and how many of them: as many everywhere, so that what the beginning and the
+end of a backlog cost weighs the same."""
 USERS = 2_000
 TICK_S = 0.002
 BEHIND = 20

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 _M_ARENA_MAX = -8
-_YOUNG = 50_000
+_YOUNG = 500_000
 """New objects that make the collector look at them; 700 by default."""
 
 

@@ -66,8 +66,8 @@ class Lane:
     limits: EtlSection
     promised: Range | None = None
     size: int = 0
-    _waiting: deque[tuple[Record, int]] = field(default_factory=deque)
-    """Records, and how many lines each has."""
+    _waiting: deque[tuple[Record, int, bool]] = field(default_factory=deque)
+    """Records, how many lines each has, and whether it is an erasure."""
     _rows: int = 0
     _opened_at: float = 0.0
 
@@ -90,11 +90,16 @@ class Lane:
         """Take records in; the first one starts the age."""
         if not self._waiting:
             self._opened_at = now
+        size, rows, headers, erasure = self.size, self._rows, None, False
         for record in records:
+            if record.headers is not headers:  # mostly those of the record before
+                headers = record.headers
+                erasure = is_erasure(headers)
             lines = count_lines(record)
-            self._waiting.append((record, lines))
-            self.size += len(record.value)
-            self._rows += lines
+            self._waiting.append((record, lines, erasure))
+            size += len(record.value)
+            rows += lines
+        self.size, self._rows = size, rows
         if self._promise_is_short and self.crowded:
             # An owner with larger limits made it; waiting for the rest would be for ever.
             self.promised = None
@@ -137,27 +142,27 @@ class Lane:
     def _take(self) -> list[Record]:
         taken: list[Record] = []
         rows = size = 0
-        while self._waiting:
-            record, lines = self._waiting[0]
-            if not self._fits(record, rows + lines, size + len(record.value)) and taken:
-                break  # a batch is never empty, and one record is never split
-            if taken and is_erasure(record.headers):
-                break  # everything before it is stored first
-            self._waiting.popleft()
+        waiting, promised = self._waiting, self.promised
+        most_rows, most_bytes = self.limits.max_rows, self.limits.max_bytes
+        while waiting:
+            record, lines, erasure = waiting[0]
+            if taken:  # a batch is never empty, and one record is never split
+                if erasure:
+                    break  # everything before it is stored first
+                if promised is not None:
+                    if record.offset > promised.last:
+                        break
+                elif rows + lines > most_rows or size + len(record.value) > most_bytes:
+                    break
+            waiting.popleft()
             taken.append(record)
             rows += lines
             size += len(record.value)
-            if is_erasure(record.headers):
+            if erasure:
                 break  # and nothing after it before the user is gone
         self._rows -= rows
         self.size -= size
         return taken
-
-    def _fits(self, record: Record, rows: int, size: int) -> bool:
-        """Say whether a batch of so many rows and bytes may end with a record."""
-        if self.promised is not None:
-            return record.offset <= self.promised.last
-        return rows <= self.limits.max_rows and size <= self.limits.max_bytes
 
 
 def count_lines(record: Record) -> int:

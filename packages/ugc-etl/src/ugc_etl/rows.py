@@ -10,6 +10,7 @@ from ugc_core.events import NIL, Event
 
 _FIRST_WINS = 2**44 - 1
 _TIE_BITS = 20
+_TIE = (1 << _TIE_BITS) - 1
 # ClickHouse refuses an insert into more than 100 table partitions (code 252); rows are
 # parted by month, so 48 months at a time leave room.
 _MONTHS_MS = 48 * 28 * 86_400_000
@@ -94,8 +95,10 @@ class Rows:
             "log_partition": [self.partition] * len(events),
             "log_offset": [s.offset for s in sources],
             "log_line": [s.line for s in sources],
+            # `version`, written out for the same reason.
             "version": [
-                version(e.received_at, s.payload) for e, s in zip(events, sources, strict=True)
+                (_FIRST_WINS - e.received_at) << _TIE_BITS | zlib.crc32(s.payload) & _TIE
+                for e, s in zip(events, sources, strict=True)
             ],
         }
 
@@ -106,5 +109,4 @@ def version(received_ms: int, line: bytes) -> int:
     Two copies that were accepted in the same millisecond and differ are told apart by their
     bytes, so that the same one wins whatever the order of inserts and merges.
     """
-    tie = zlib.crc32(line) & (1 << _TIE_BITS) - 1
-    return (_FIRST_WINS - received_ms) << _TIE_BITS | tie
+    return (_FIRST_WINS - received_ms) << _TIE_BITS | zlib.crc32(line) & _TIE

@@ -55,8 +55,11 @@ class ClickHouseStore:
         settings = UNHIDDEN
         if token:
             settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
+        columns = {
+            name: column for name, column in rows.columns().items() if _is_filled(name, column)
+        }
         await self._warehouse.insert_for(
-            rows.partition, f"views_raw{self._local}", rows.columns(), settings=settings
+            rows.partition, f"views_raw{self._local}", columns, settings=settings
         )
 
     async def record(self, entry: LedgerEntry) -> None:
@@ -126,6 +129,11 @@ class ClickHouseStore:
         await insert_on_every_shard(
             self._warehouse, f"erasures{self._local}", columns, settings=UNHIDDEN
         )
+
+
+def _is_filled(name: str, column: Column) -> bool:
+    """Say whether a column has to be sent: a text that no row has is ClickHouse's default."""
+    return name != "extra" or any(column)
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port
