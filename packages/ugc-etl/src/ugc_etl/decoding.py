@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby, islice
-from operator import attrgetter
 
 from ugc_core.codec import SCHEMA_HEADER, decode_lines, split_lines
 from ugc_core.errors import MalformedLineError
 from ugc_core.events import Event
-from ugc_core.log import Record
+from ugc_core.log import Headers, Record
 from ugc_etl.batches import Batch
 from ugc_etl.ports import DeadLetter
 from ugc_etl.rows import Rows, Source
 
 _TOGETHER = 500
 """Records that are decoded at once, and one by one if one of them is bad."""
+_REMEMBERED = 1024
+"""Sets of headers whose version is known again."""
 
 
 @dataclass(kw_only=True)
@@ -58,8 +60,8 @@ def decode(batch: Batch, *, streak: int = 0) -> Decoded:
 
 
 def _alike(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Yield records with the same headers, some hundred at a time."""
-    for _, alike in groupby(records, key=attrgetter("headers")):
+    """Yield records of the same version, some hundred at a time; other headers may differ."""
+    for _, alike in groupby(records, key=lambda record: _version(record.headers)):
         while some := list(islice(alike, _TOGETHER)):
             yield some
 
@@ -155,5 +157,10 @@ def _dead(topic: str, record: Record, number: int, line: bytes, reason: str) -> 
 
 
 def _version_text(record: Record) -> str:
-    version = dict(record.headers).get(SCHEMA_HEADER, b"")
-    return version[:20].decode("ascii", "replace")
+    return _version(record.headers)[:20].decode("ascii", "replace")
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _version(headers: Headers) -> bytes:
+    """Return what the headers say of the version; they differ in a count of lines at most."""
+    return next((value for name, value in headers if name == SCHEMA_HEADER), b"")

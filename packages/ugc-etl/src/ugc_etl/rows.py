@@ -54,7 +54,7 @@ class Rows:
 
     def spans(self) -> Iterator["Rows"]:
         """Yield the rows in groups that touch few enough table partitions for one insert."""
-        times = [event.event_time_ms for event in self.events]
+        times = [event.viewed_at + event.clock_offset_ms for event in self.events]
         if not times or max(times) - min(times) < _MONTHS_MS:
             yield self
             return

@@ -1,7 +1,8 @@
-"""Blocks of columns for asynch, with the two costs left out that rows in bulk need not have.
+"""Blocks of columns for asynch, without the costs that rows in bulk need not have.
 
 asynch takes UUIDs apart one by one, which is three quarters of what writing our rows costs it,
-and it cuts every column into pieces by an iterator, also when there is only one piece.
+looks at every time, and cuts every column into pieces by an iterator, also when there is only
+one piece. What is no plain number or UUID is still written by asynch itself.
 """
 
 import sys
@@ -15,6 +16,14 @@ from asynch.proto.block import ColumnOrientedBlock
 from asynch.proto.columns import write_column
 
 _UUID_BYTES = 16
+_NUMBERS = {
+    "UInt16": "H",
+    "UInt32": "I",
+    "UInt64": "Q",
+    "Int64": "q",
+    "DateTime64(3, 'UTC')": "q",
+}
+"""How an array holds a type's values; times are epoch milliseconds."""
 _block: Any = ColumnOrientedBlock
 _write_column: Any = write_column
 
@@ -31,14 +40,27 @@ def uuid_words(items: Sequence[UUID]) -> bytes:
     return words.tobytes()
 
 
+def number_words(kind: str, items: Sequence[int]) -> bytes:
+    """Return numbers as the native protocol has them.
+
+    Raises:
+        KeyError: The type is none that is known here.
+        OverflowError: A number does not fit.
+        TypeError: There is something else among them.
+    """
+    words = array(_NUMBERS[kind], items)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words.tobytes()
+
+
 def whole_block(columns_with_types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> Any:  # noqa: ANN401 - asynch is untyped
-    """Return columns as one block. They are copied: asynch writes into those that it encodes."""
-    copies = [list(column) for column in columns]
-    return _block(columns_with_types=columns_with_types, data=copies)
+    """Return columns as one block."""
+    return _block(columns_with_types=columns_with_types, data=columns)
 
 
 class Blocks:
-    """Writes blocks as asynch's own `BlockWriter` does, but UUIDs all at once."""
+    """Writes blocks as asynch's own `BlockWriter` does, but numbers and UUIDs all at once."""
 
     def __init__(self, reader: Any, writer: Any, context: Any) -> None:  # noqa: ANN401
         """Take asynch's streams and its context."""
@@ -59,11 +81,13 @@ class Blocks:
         await self._writer.flush()
 
     async def _write_column(self, name: str, kind: str, items: Sequence[Any]) -> None:
-        if kind == "UUID":
-            words = b""
-            with suppress(AttributeError):  # texts, or what is no UUID: asynch tells them apart
-                words = uuid_words(items)
-            if words:
-                await self._writer.write_bytes(words)
-                return
-        await _write_column(self._reader, self._writer, self._context, name, kind, items)
+        words = b""
+        # What is no UUID or number, such as a text, is left to asynch: it converts or refuses.
+        with suppress(AttributeError, KeyError, OverflowError, TypeError):
+            words = uuid_words(items) if kind == "UUID" else number_words(kind, items)
+        if words:
+            await self._writer.write_bytes(words)
+            return
+        # A copy: asynch writes into what it encodes, and an insert may be repeated.
+        copy = list(items)
+        await _write_column(self._reader, self._writer, self._context, name, kind, copy)
