@@ -6,8 +6,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ugc_api.health import Health
-from ugc_core.adapters.memory_log import MemoryLog, MemoryLogAdmin
-from ugc_core.clock import ManualClock
 from ugc_core.errors import (
     LogBusyError,
     LogDamagedError,
@@ -114,33 +112,6 @@ async def test_an_append_that_succeeds_ends_the_wait(api):
     await api.report(GOOD)
 
     assert (await api.client.get("/readyz")).status_code == 200
-
-
-async def test_once_the_log_has_been_back_for_a_while_memory_is_given_back_once():
-    clock, given = ManualClock(), []
-    health = Health(
-        admin=MemoryLogAdmin(MemoryLog()),
-        warehouse=SilentWarehouse(),
-        topic="views",
-        clock=clock,
-        on_damage=lambda _: None,
-        give_back=lambda: given.append(clock.now()),
-    )
-
-    def outcomes(*errors: LogUnavailableError | None) -> int:
-        for error in errors:
-            health.appended(error)
-        return len(given)
-
-    assert outcomes(None, LogUnavailableError("down"), None) == 0
-    await clock.sleep(9.9)
-    assert outcomes(None, LogUnavailableError("down again"), None) == 0
-    await clock.sleep(9.9)
-    assert outcomes(None) == 0
-    await clock.sleep(0.2)
-    assert outcomes(None, None) == 1
-    await clock.sleep(3600)
-    assert outcomes(None) == 1
 
 
 async def test_a_damaged_log_is_never_ready_again(make_api, failing_log):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from ugc_api.relief import Relief
 from ugc_api.sparing import SparingLog
-from ugc_core.allocator import give_back
 from ugc_core.clock import Clock
 from ugc_core.errors import LogBusyError, LogDamagedError, LogUnavailableError, UgcError
 from ugc_core.log import LogAdmin
@@ -18,8 +18,6 @@ _FRESH_S = 1.0
 _CHECK_TIMEOUT_S = 2.0
 _SHY_S = 5.0
 """After a failed append the instance asks for no traffic this long; then it tries again."""
-_CALM_S = 10.0
-"""So long after the log is back, the rush is over."""
 _HAS_TABLE = "SELECT film_id FROM resume_points LIMIT 0"
 """Asks for the one table that is read here, and for no row of it."""
 
@@ -67,22 +65,8 @@ class Health:
         clock: Clock,
         on_damage: Callable[[LogDamagedError], None],
         timeout_s: float = _CHECK_TIMEOUT_S,
-        give_back: Callable[[], None] = give_back,
     ) -> None:
-        """Look at these.
-
-        Args:
-            admin: The log.
-            warehouse: The warehouse.
-            topic: Where reports go.
-            clock: Time.
-            on_damage: Has to stop the process, and is called once.
-            timeout_s: How long one look may take.
-            give_back: Called some time after the log was away: the requests that waited for it,
-                and the rush of those that come late, take memory that nobody needs afterwards.
-        """
-        self._give_back = give_back
-        self._calm_at: float | None = None
+        """Look at these; `on_damage` has to stop the process, and is called once."""
         self._timeout_s = timeout_s
         self._topic = topic
         self._admin = admin
@@ -90,6 +74,7 @@ class Health:
         self._damaged = False
         self._clock = clock
         self._failed_at = float("-inf")
+        self._relief = Relief(clock)
         self._failures = SparingLog(clock, "an append failed")
         self._log = _Cached(clock, self._ask_log)
         self._warehouse = _Cached(clock, lambda: self._ask(lambda: warehouse.read(_HAS_TABLE)))
@@ -97,19 +82,13 @@ class Health:
     def appended(self, error: LogUnavailableError | None) -> None:
         """Note how an append ended; being busy is no failure."""
         if error is None:
-            self._worked()
+            self._failed_at = float("-inf")
+            self._relief.worked()
             return
         self._failures.warn(error)
         if not isinstance(error, LogBusyError):
             self._failed_at = self._clock.now()
-
-    def _worked(self) -> None:
-        now = self._clock.now()
-        if self._failed_at > float("-inf"):
-            self._failed_at, self._calm_at = float("-inf"), now + _CALM_S
-        elif self._calm_at is not None and now >= self._calm_at:
-            self._calm_at = None
-            self._give_back()
+            self._relief.failed()
 
     def damaged(self, error: LogDamagedError) -> None:
         """Note that the log takes nothing any more."""
