@@ -1,13 +1,18 @@
 """How the C library hands out memory in a service that runs for months."""
 
+import asyncio
 import ctypes
 import gc
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+from ugc_core.clock import Clock
+
 _M_ARENA_MAX = -8
-_YOUNG = 500_000
-"""New objects that make the collector look at them; 700 by default."""
+_EVERY_S = 30.0
+"""A collection takes some ten milliseconds while a backlog waits, and next to none else."""
 
 
 def keep_one_arena() -> None:
@@ -23,14 +28,32 @@ def keep_one_arena() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
-def collect_rarely() -> None:
-    """Let the cyclic garbage collector look seldom, and not at what is there now.
+@asynccontextmanager
+async def collecting(
+    clock: Clock, *, collect: Callable[[], object] = gc.collect
+) -> AsyncIterator[None]:
+    """Collect by the clock in the block, and not whenever many new objects are there.
 
-    A pipeline makes values by the hundred thousand and no cycles: by default the collector
-    walks them again and again while a backlog fills, at the price of decoding it.
+    A pipeline makes values by the hundred thousand and hardly any cycles: by default the
+    collector walks them again and again while a backlog fills, at the price of decoding it.
+    What is there at the beginning stays, and is not looked at.
     """
     gc.freeze()
-    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+    gc.disable()
+    task = asyncio.create_task(_collect_each(clock, collect))
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _collect_each(clock: Clock, collect: Callable[[], object]) -> None:
+    while True:
+        await clock.sleep(_EVERY_S)
+        collect()
 
 
 def give_back() -> None:

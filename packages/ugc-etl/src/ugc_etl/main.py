@@ -11,7 +11,7 @@ from importlib.metadata import version
 import structlog
 from prometheus_client import start_http_server
 
-from ugc_core.allocator import collect_rarely, keep_one_arena
+from ugc_core.allocator import collecting, keep_one_arena
 from ugc_core.clock import SystemClock
 from ugc_core.environment import environment
 from ugc_core.errors import InUseError, UgcError
@@ -41,7 +41,6 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"ugc-etl {version('ugc-etl')}")
     parser.parse_args()
     keep_one_arena()
-    collect_rarely()
     try:
         settings = load(environment()).settings
         configure_logging(settings.logging, service="ugc-etl")
@@ -82,7 +81,9 @@ async def serve(settings: Settings) -> None:
 async def _work(settings: Settings, metrics: EtlMetrics, stop: asyncio.Event) -> None:
     """Open the pipeline and run it; a stop while it still waits to open ends the wait."""
     async with AsyncExitStack() as stack:
-        pipeline_context = open_pipeline(settings, clock=SystemClock(), metrics=metrics)
+        clock = SystemClock()
+        await stack.enter_async_context(collecting(clock))
+        pipeline_context = open_pipeline(settings, clock=clock, metrics=metrics)
         opening = asyncio.ensure_future(stack.enter_async_context(pipeline_context))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)

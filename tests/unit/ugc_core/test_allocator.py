@@ -1,0 +1,46 @@
+"""When the garbage collector looks."""
+
+import asyncio
+import gc
+from weakref import ref
+
+from ugc_core.allocator import collecting
+
+
+class SteppedClock:
+    """A clock whose sleepers wake when the test says so."""
+
+    def __init__(self) -> None:
+        self.waits: asyncio.Queue[float] = asyncio.Queue()
+        self.wakes: asyncio.Queue[None] = asyncio.Queue()
+
+    def now(self) -> float:
+        raise NotImplementedError
+
+    def wall_ms(self) -> int:
+        raise NotImplementedError
+
+    async def sleep(self, seconds: float) -> None:
+        await self.waits.put(seconds)
+        await self.wakes.get()
+
+
+class Knot:
+    """Holds itself, so that only the collector can free it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_cycles_are_freed_by_the_clock_and_at_no_other_time():
+    clock = SteppedClock()
+    async with collecting(clock):
+        assert not gc.isenabled()
+        await clock.waits.get()
+        knot = ref(Knot())
+        await clock.wakes.put(None)
+        await clock.waits.get()
+
+        assert knot() is None
+
+    assert gc.isenabled()
