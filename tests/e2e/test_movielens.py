@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kafka_logs import require_kafka
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,5 +40,17 @@ def test_every_number_of_whole_sittings_is_the_oracles_though_the_system_was_kil
 
     assert figures["kills"] == "1"
     assert int(figures["repeated"]) > 0
+    assert figures["reports"] == figures["stored"]
+    assert figures["differences"] == "0"
+
+
+@pytest.mark.timeout(300)
+def test_every_number_of_whole_sittings_is_the_oracles_though_a_broker_was_killed():
+    """The short form of `nox -s movielens -- --sessions --kafka`: one kill among three."""
+    require_kafka()
+
+    figures = run_program("--sessions", "--kafka", "--limit", "1000")
+
+    assert figures["kills"] == "1"
     assert figures["reports"] == figures["stored"]
     assert figures["differences"] == "0"
