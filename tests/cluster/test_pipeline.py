@@ -128,6 +128,10 @@ def open_world(cluster: Cluster, open_cluster, table, open_memory_log: OpenMemor
             open_cluster() as warehouse,
             open_memory_log(MemoryLog(clock=clock), section) as log,
         ):
+
+            async def oldest(partition: int) -> int:
+                return (await log.admin.watermarks(section.topic))[partition].low
+
             store = SeenStore(warehouse, table)
             pipeline = Pipeline(
                 topic=section.topic,
@@ -137,6 +141,7 @@ def open_world(cluster: Cluster, open_cluster, table, open_memory_log: OpenMemor
                     committer=log.reader,
                     store=store,
                     dead_letters=MemoryDeadLetters(),
+                    oldest=oldest,
                     retry=retry,
                     metrics=metrics,
                     max_bad_in_a_row=10,

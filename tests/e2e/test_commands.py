@@ -103,6 +103,8 @@ def test_status_counts_what_was_stored(up: Up, tmp_path):
 
     pipeline = dict(shown["pipeline"])
     assert [one["lag"] for one in pipeline.pop("partitions")] == [0] * 4
+    [member] = pipeline.pop("members")
+    assert (member["client"], member["partitions"]) == (member["name"], [0, 1, 2, 3])
     assert pipeline == {"state": "ok", "group": "ugc-etl", "lag": 0, "oldest_s": None}
     assert shown["log"]["dead_letters"] == 0
     assert shown["warehouse"]["reports"] == up.rows("SELECT count() FROM views")[0][0]
