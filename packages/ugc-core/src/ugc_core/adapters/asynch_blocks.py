@@ -24,7 +24,6 @@ _NUMBERS = {
     "DateTime64(3, 'UTC')": "q",
 }
 """How an array holds a type's values; times are epoch milliseconds."""
-_block: Any = ColumnOrientedBlock
 _write_column: Any = write_column
 
 
@@ -35,8 +34,7 @@ def uuid_words(items: Sequence[UUID]) -> bytes:
         AttributeError: One of them is something else.
     """
     words = array("Q", b"".join([item.int.to_bytes(_UUID_BYTES, "big") for item in items]))
-    if sys.byteorder == "little":
-        words.byteswap()
+    words.byteswap()  # whatever the machine's order: they are read as big and sent as little
     return words.tobytes()
 
 
@@ -56,7 +54,8 @@ def number_words(kind: str, items: Sequence[int]) -> bytes:
 
 def whole_block(columns_with_types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> Any:  # noqa: ANN401 - asynch is untyped
     """Return columns as one block."""
-    return _block(columns_with_types=columns_with_types, data=columns)
+    block: Any = ColumnOrientedBlock
+    return block(columns_with_types=columns_with_types, data=columns)
 
 
 class Blocks:
