@@ -7,6 +7,7 @@ import msgspec
 
 from ugc_core.bootstrap import open_log_admin, open_log_scanner
 from ugc_core.log import Record
+from ugc_core.log_pages import pages
 from ugc_core.settings import LogSection
 
 _SCAN_RECORDS = 1000
@@ -35,15 +36,9 @@ async def log_records(section: LogSection, topic: str) -> Sequence[Record]:
     found: list[Record] = []
     async with open_log_admin(section) as admin, open_log_scanner(section) as scanner:
         for partition, ends in (await admin.watermarks(topic)).items():
-            start = ends.low
-            while start < ends.high:
-                more = await scanner.scan(
-                    topic, partition, start, ends.high, max_records=_SCAN_RECORDS
-                )
-                if not more:
-                    break
-                found += more
-                start = more[-1].offset + 1
+            where = (topic, partition, ends.low, ends.high)
+            async for page in pages(scanner, *where, max_records=_SCAN_RECORDS):
+                found += page
     return found
 
 

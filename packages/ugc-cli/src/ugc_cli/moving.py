@@ -19,6 +19,7 @@ from ugc_core.codec import is_erasure
 from ugc_core.errors import LogUnavailableError, UgcError, WarehouseUnavailableError
 from ugc_core.log import LogScanner
 from ugc_core.log_operator import Member
+from ugc_core.log_pages import pages
 from ugc_core.settings import LogSection, Settings
 from ugc_core.urls import warehouse_target
 from ugc_etl.adapters.clickhouse_replay_ledger import ClickHouseReplayLedger
@@ -180,15 +181,11 @@ async def count_skipped(
 
 
 async def _count(scanner: LogScanner, topic: str, span: Span, into: Skipped) -> None:
-    at = span.start
-    while at < span.end:
-        page = await scanner.scan(topic, span.partition, at, span.end, max_records=_PAGE)
-        if not page:
-            return
+    found = pages(scanner, topic, span.partition, span.start, span.end, max_records=_PAGE)
+    async for page in found:
         into.records += len(page)
         into.lines += sum(map(count_lines, page))
         into.erasures += sum(is_erasure(record.headers) for record in page)
-        at = page[-1].offset + 1
 
 
 async def carry_out(section: LogSection, moves: Sequence[Move]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ugc_core.errors import OffsetOutOfRangeError
 from ugc_core.log import LogScanner, Record
+from ugc_core.log_pages import pages
 from ugc_core.warehouse import Warehouse
 from ugc_etl.archive.errors import ArchiveMismatchError
 from ugc_etl.miscounts import miscounts
@@ -69,16 +70,10 @@ class ClosedRanges:
             ArchiveMismatchError: They are something else.
         """
         found: list[Record] = []
-        at, end = entry.range.first, entry.range.last + 1
+        where = (self.topic, entry.partition, entry.range.first, entry.range.last + 1)
         try:
-            while at < end:
-                page = await self.scanner.scan(
-                    self.topic, entry.partition, at, end, max_records=_RECORDS_AT_ONCE
-                )
-                if not page:
-                    break
+            async for page in pages(self.scanner, *where, max_records=_RECORDS_AT_ONCE):
                 found += page
-                at = page[-1].offset + 1
         except OffsetOutOfRangeError:
             return None
         _check(entry, found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ugc_core.codec import split_lines
 from ugc_core.errors import MalformedLineError
 from ugc_core.log import LogAdmin, LogScanner, Record
+from ugc_core.log_pages import pages
 from ugc_etl.letters.filters import Filters, Letter
 from ugc_etl.letters.line_format import decode_letter, decode_place
 from ugc_etl.letters.resolutions import Resolution, resolution_of
@@ -79,13 +80,10 @@ class LetterBox:
     async def records(self) -> AsyncIterator[Record]:
         """Yield every record that is there now, partition by partition."""
         for partition, ends in sorted((await self.admin.watermarks(self.topic)).items()):
-            at = ends.low
-            while page := await self.scanner.scan(
-                self.topic, partition, at, ends.high, max_records=_PAGE
-            ):
+            where = (self.topic, partition, ends.low, ends.high)
+            async for page in pages(self.scanner, *where, max_records=_PAGE):
                 for record in page:
                     yield record
-                at = page[-1].offset + 1
 
 
 def letters_in(record: Record, known: Mapping[str, Resolution | None]) -> Iterator[Letter]:
