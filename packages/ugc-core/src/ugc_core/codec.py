@@ -115,13 +115,18 @@ def schema_version(headers: Headers) -> int:
     Raises:
         MalformedLineError: The header is there and holds no version that we know.
     """
-    for name, value in headers:
-        if name == SCHEMA_HEADER:
-            if value in {b"0", b"1"}:
-                return int(value)
-            reason = f"unknown schema version {value[:20]!r}; this program reads 0 and 1"
-            raise MalformedLineError(reason)
-    return 0
+    value = stated_version(headers)
+    if value in {None, b"0"}:
+        return 0
+    if value == b"1":
+        return 1
+    reason = f"unknown schema version {value[:20]!r}; this program reads 0 and 1"
+    raise MalformedLineError(reason)
+
+
+def stated_version(headers: Headers) -> bytes | None:
+    """Return what a record's headers say of its version, known to us or not; None for nothing."""
+    return next((value for name, value in headers if name == SCHEMA_HEADER), None)
 
 
 def split_lines(value: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby, islice
 
-from ugc_core.codec import SCHEMA_HEADER, decode_lines, split_lines
+from ugc_core.codec import decode_lines, split_lines, stated_version
 from ugc_core.errors import MalformedLineError
 from ugc_core.events import Event
 from ugc_core.log import Headers, Record
@@ -162,5 +162,5 @@ def _version_text(record: Record) -> str:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _version(headers: Headers) -> bytes:
-    """Return what the headers say of the version; they differ in a count of lines at most."""
-    return next((value for name, value in headers if name == SCHEMA_HEADER), b"")
+    """Return what the headers say of the version; nearly all records have the same few."""
+    return stated_version(headers) or b""
