@@ -123,6 +123,14 @@ async def insert(warehouse: ClusterWarehouse, partition: int, token: str = "toke
     await warehouse.insert_for(partition, "t_local", {"n": [1]}, settings=settings)
 
 
+async def seen_dead_and_back(cluster: FakeCluster, warehouse: ClusterWarehouse) -> None:
+    """Have an insert find node `a` dead, and the node come back unnoticed."""
+    await warehouse.shards()
+    cluster.kill("a")
+    await insert(warehouse, 0)
+    cluster["a"].fails = None
+
+
 async def idle() -> None:
     """Let what goes on in the background come to its end."""
     for _ in range(20):
@@ -227,10 +235,7 @@ async def test_a_dead_shard_that_is_back_is_used_at_once():
 async def test_a_dead_node_is_asked_again_in_the_background_and_then_takes_its_share():
     cluster = FakeCluster("ab")
     async with cluster.open() as warehouse:
-        await warehouse.shards()
-        cluster.kill("a")
-        await insert(warehouse, 0)
-        cluster["a"].fails = None
+        await seen_dead_and_back(cluster, warehouse)
         await insert(warehouse, 0)
         assert cluster["a"].inserts == []
 
@@ -249,10 +254,8 @@ async def test_a_dead_node_is_asked_again_in_the_background_and_then_takes_its_s
 async def test_a_node_is_closed_after_the_last_question_to_it():
     cluster = FakeCluster("ab")
     async with cluster.open() as warehouse:
-        await warehouse.shards()
-        cluster.kill("a")
-        await insert(warehouse, 0)
-        cluster["a"].fails, cluster["a"].slow = None, True
+        await seen_dead_and_back(cluster, warehouse)
+        cluster["a"].slow = True
         await cluster.clock.sleep(20)
         await insert(warehouse, 0)
         await idle()
