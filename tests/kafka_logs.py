@@ -8,7 +8,7 @@ from itertools import count
 
 import msgspec
 import pytest
-from harness.kafka import NoKafkaError, libs
+from harness.kafka import absent
 
 from ugc_core.adapters.kafka_admin import KafkaLogAdmin
 from ugc_core.adapters.kafka_operator import KafkaLogOperator
@@ -36,12 +36,10 @@ QUICK = KafkaSection(
 
 def require_kafka() -> None:
     """Skip without Kafka, or fail where `UGC_REQUIRE` names it."""
-    try:
-        libs()
-    except NoKafkaError as error:
+    if why := absent():
         if "kafka" in os.environ.get("UGC_REQUIRE", "").split():
-            pytest.fail(f"{error}, and UGC_REQUIRE says that there must be a Kafka")
-        pytest.skip(f"no Kafka here: {error}")
+            pytest.fail(f"{why}, and UGC_REQUIRE says that there must be a Kafka")
+        pytest.skip(f"no Kafka here: {why}")
 
 
 def kafka_section(url: str, **changes: object) -> LogSection:

@@ -178,10 +178,8 @@ async def run(brokers: kafka.Brokers, port: int) -> dict[str, object]:
 
 def main() -> None:
     """Measure on a broker and a server of their own; say why not where Kafka is missing."""
-    try:
-        kafka.libs()
-    except kafka.NoKafkaError as error:
-        print(f"skipped: {error}")
+    if why := kafka.absent():
+        print(f"skipped: {why}")
         return
     with (
         TemporaryDirectory(prefix="ugc-bench-") as folder,

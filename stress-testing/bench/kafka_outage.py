@@ -159,10 +159,8 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=RATE, help="reports a second")
     parser.add_argument("--only", choices=[trial.name for trial in TRIALS])
     options = parser.parse_args()
-    try:
-        kafka.libs()
-    except kafka.NoKafkaError as error:
-        print(f"skipped: {error}")
+    if why := kafka.absent():
+        print(f"skipped: {why}")
         return 0
     with TemporaryDirectory(prefix="ugc-bench-") as folder:
         return 0 if run(Path(folder), options) else 3

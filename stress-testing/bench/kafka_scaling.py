@@ -157,10 +157,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=ROWS, help="reports in each backlog")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
-    try:
-        kafka.libs()
-    except kafka.NoKafkaError as error:
-        print(f"skipped: {error}")
+    if why := kafka.absent():
+        print(f"skipped: {why}")
         return 0
     waiting = {"group.initial.rebalance.delay.ms": str(JOINING_MS)}
     with (

@@ -27,6 +27,15 @@ class NoKafkaError(Exception):
     """Something that a broker needs is not on this machine; the message says what."""
 
 
+def absent() -> str | None:
+    """Return why there is no Kafka on this machine; None if there is one."""
+    try:
+        libs()
+    except NoKafkaError as error:
+        return str(error)
+    return None
+
+
 def libs() -> Path:
     """Return the folder of Kafka's jars; Maven fetches them the first time.
 
