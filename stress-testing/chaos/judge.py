@@ -169,17 +169,18 @@ def _doubled(rows: Sequence[Facts]) -> list[Difference]:
 
 
 def _changed(events: Iterable[Event], rows: Sequence[Facts]) -> list[Difference]:
-    have = {row.event_id: row for row in rows}
+    """Compare every row with its report: of two rows with one id either may be wrong."""
+    wanted = {event.event_id: facts(event) for event in events}
     found = []
-    for event in events:
-        want = facts(event)
+    for row in rows:
+        want = wanted.get(row.event_id, row)
         wrong = [
-            f"{name} {getattr(have[event.event_id], name)} for {value}"
+            f"{name} {getattr(row, name)} for {value}"
             for name, value in want._asdict().items()
-            if getattr(have[event.event_id], name) != value
+            if getattr(row, name) != value
         ]
         if wrong:
-            found.append(Difference("changed", f"{event.event_id}: {', '.join(wrong)}"))
+            found.append(Difference("changed", f"{row.event_id}: {', '.join(wrong)}"))
     return found
 
 

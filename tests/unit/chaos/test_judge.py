@@ -97,6 +97,17 @@ def test_a_doubled_row_is_named(journal, stored):
     assert differences == [Difference("doubled", f"{twice.event_id}: 2 rows")]
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_rows_the_one_that_differs_is_named_whichever_is_read_first(journal, stored, first):
+    row = stored.rows[0]
+    other = row._replace(film_id=UUID(int=1))
+    rows = [other, *stored.rows] if first else [*stored.rows, other]
+
+    differences = found(journal, replace(stored, rows=rows))
+
+    assert kinds(differences) == {"doubled", "changed"}
+
+
 def test_a_report_that_was_refused_and_is_stored_is_a_phantom(journal, stored):
     refused = stored.rows[0].event_id
     journal.outcomes[refused] = Outcome.FAILED
