@@ -4,6 +4,7 @@ import json
 from itertools import count
 from uuid import UUID, uuid4
 
+import psutil
 import pytest
 
 from tests.e2e.systems import Up, ugc, until
@@ -27,6 +28,19 @@ def forgotten(up: Up, user: UUID, *options: str):
     """Run the command; return how it ended and its proof."""
     ended = ugc("forget", str(user), "--data", str(up.data), "--json", *options, cwd=up.folder)
     return ended, json.loads(ended.out)
+
+
+def held_up(up: Up) -> psutil.Process:
+    """Have the pipeline stand still; not in mid-commit, where it holds the log's write lock."""
+
+    def rests() -> bool:
+        shown = ugc("status", "--json", "--data", str(up.data), cwd=up.folder)
+        return bool(json.loads(shown.out)["pipeline"]["state"] == "ok")
+
+    until(rests, "everything is committed")
+    etl = up.children()["ugc_etl"]
+    etl.suspend()
+    return etl
 
 
 def test_a_forgotten_user_is_gone_from_every_table_and_others_are_as_before(up):
@@ -103,8 +117,7 @@ def test_a_pipeline_that_is_held_up_is_told_and_the_request_stays(start):
     up = start()
     user, film = uuid4(), uuid4()
     up.stored([report(up, user, film)])
-    etl = up.children()["ugc_etl"]
-    etl.suspend()
+    etl = held_up(up)
 
     arguments = ("forget", str(user), "--yes", "--wait", "0.5", "--data", str(up.data))
     ended = ugc(*arguments, cwd=up.folder)
@@ -121,10 +134,11 @@ def test_an_erasure_survives_kill_9_of_everything(start):
     up = start()
     user, film = uuid4(), uuid4()
     up.stored([report(up, user, film)])
-    etl = up.children()["ugc_etl"]
-    etl.suspend()
-    ugc("forget", str(user), "--yes", "--wait", "0", "--data", str(up.data), cwd=up.folder)
+    held_up(up)
+    arguments = ("forget", str(user), "--yes", "--wait", "0", "--data", str(up.data))
+    asked = ugc(*arguments, cwd=up.folder)
     up.kill()
+    assert asked.code == 4, asked
 
     again = start()
 
