@@ -1,5 +1,6 @@
 """What only a consumer group of Kafka has: members that come, go, hang and come back."""
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
@@ -141,6 +142,47 @@ async def test_a_commit_between_two_polls_sees_that_the_group_has_shared_out_ane
 
             with pytest.raises(PartitionLostError):
                 await log.reader.commit({moved: Commit(offset=1)})
+
+
+async def test_a_member_that_has_not_heard_yet_what_it_lost_commits_nothing_for_it(section):
+    async with opened(section) as log:
+        await fill(log, 2)
+        await share(log.reader)
+        heard = hears_late(log.reader)
+        async with member(section) as second:
+            second.pause(frozenset(range(4)))
+
+            async def joined() -> bool:
+                await second.poll(max_records=1, timeout_s=0.05)
+                return bool(second.assigned())
+
+            await until_true(joined, "the second member has joined")
+            moved = next(iter(second.assigned()))
+            kept = next(p for p in range(4) if p not in second.assigned())
+            commits = {p: Commit(offset=1, metadata="late") for p in (moved, kept)}
+            tasks = {p: asyncio.create_task(log.reader.commit({p: commits[p]})) for p in commits}
+            await asyncio.wait(tasks.values(), timeout=0.5)
+            heard.set()
+
+            with pytest.raises(PartitionLostError, match=rf"{section.topic}\[{moved}\]"):
+                await tasks[moved]
+            await tasks[kept]
+
+            assert await second.committed(frozenset(range(4))) == {kept: commits[kept]}
+
+
+def hears_late(reader) -> asyncio.Event:
+    """Have a member of the next generation learn what is its own only once the event is set."""
+    heard = asyncio.Event()
+    coordinator = reader._consumer._current._coordinator
+    join_complete = coordinator._on_join_complete
+
+    async def late(*arguments) -> None:
+        await heard.wait()
+        await join_complete(*arguments)
+
+    coordinator._on_join_complete = late
+    return heard
 
 
 async def test_a_member_that_was_thrown_out_sees_its_partitions_go_before_they_come_back(section):

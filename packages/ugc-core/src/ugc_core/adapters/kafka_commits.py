@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aiokafka import errors as kafka
+from aiokafka.protocol.commit import OffsetCommitRequest
 
 from ugc_core.adapters.kafka_client import within
 from ugc_core.adapters.kafka_consumer import Consumer
@@ -13,6 +15,13 @@ from ugc_core.adapters.kafka_positions import Positions
 from ugc_core.adapters.kafka_queries import KafkaQueries
 from ugc_core.errors import PartitionLostError
 from ugc_core.log import MAX_METADATA_BYTES, Commit
+
+_UNSETTLED = (
+    kafka.IllegalGenerationError,
+    kafka.RebalanceInProgressError,
+    kafka.UnknownMemberIdError,
+)
+"""Nobody knows for now whose the partitions are; our membership is told as soon as they are."""
 
 
 @dataclass(kw_only=True)
@@ -65,19 +74,33 @@ class Commits:
                 await self.commit(overtaken)
 
     async def _commit(self, commits: Mapping[int, Commit], _: int) -> None:
-        consumer = await self.consumer.started()
-        places = {p: self.consumer.place(p) for p in commits.keys() & self.mine()}
-        lost = sorted(p for p in commits if places.get(p) is None)
+        """Commit as the member that was given these partitions.
+
+        Not by aiokafka's consumer: that signs with the newest generation it knows of, and so
+        a member that has still to hear what it lost would commit over the new owner's head.
+        Signed with the generation of our leases the coordinator refuses it.
+        """
+        lost = sorted(commits.keys() - self.mine())
         if lost:
             msg = f"{self.topic}{lost} belongs to another member of {self.group} by now"
             raise PartitionLostError(msg)
-        try:
-            await consumer.commit({places[p]: (c.offset, c.metadata) for p, c in commits.items()})
-        except kafka.CommitFailedError as error:
-            if isinstance(error.__cause__, kafka.RebalanceInProgressError):
-                raise kafka.NodeNotReadyError("the group shares out anew") from error  # noqa: EM101
-            raise PartitionLostError(str(error)) from error
-        except kafka.IllegalStateError as error:
-            raise PartitionLostError(str(error)) from error
+        places = [(p, c.offset, c.metadata) for p, c in commits.items()]
+        request = OffsetCommitRequest(
+            self.group,
+            *self.consumer.membership.known_as,
+            OffsetCommitRequest.DEFAULT_RETENTION_TIME,
+            [(self.topic, places)],
+        )
+        await self.queries.ask_coordinator_once(self.group, request, self._look)
         for partition in commits.keys() & self.mine():
             self.positions.committed(partition, commits[partition])
+
+    def _look(self, answer: Any) -> None:  # noqa: ANN401 - aiokafka's
+        """Raise what the coordinator answers; while the group shares out anew it passes."""
+        for _, partitions in answer.topics:
+            for _, code in partitions:
+                error = kafka.for_code(code)
+                if error in _UNSETTLED:
+                    raise kafka.NodeNotReadyError("the group shares out anew")  # noqa: EM101
+                if code:
+                    raise error(self.group)

@@ -28,6 +28,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         leases: By partition that is ours, which ownership of it this is.
         since: When the group began to share out anew, on the loop's clock; None while all
             is settled.
+        known_as: The generation in which we were given them, and our name in it. aiokafka
+            has the next generation's before it has heard what is ours in that one.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._now = now
         self._member = member
         self._on_given = on_given
-        self._known = (0, "")
+        self.known_as: tuple[int, str] = (0, "")
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
         """Note that the group shares out anew; until it has, nobody else has our partitions."""
@@ -58,10 +60,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Take over what is ours now."""
         member = self._member()
-        generation, name = self._known
+        generation, name = self.known_as
         # A member that missed a generation is thrown out and comes back under a new name.
         unbroken = (member.generation, member.member_id) == (generation + 1, name)
-        self._known = (member.generation, member.member_id)
+        self.known_as = (member.generation, member.member_id)
         ours = sorted(place.partition for place in assigned)
         kept = {p: unbroken and p in self.leases for p in ours}
         self.leases = {p: self.leases[p] if kept[p] else next(_leases) for p in ours}

@@ -38,6 +38,7 @@ class KafkaQueries:
         self._client = client
         self._timeout_s = timeout_s
         self._turn = 0
+        self._coordinators: dict[str, int] = {}
 
     @classmethod
     @asynccontextmanager
@@ -90,12 +91,31 @@ class KafkaQueries:
         """
 
         async def send(_: int) -> object:
-            coordinator = await self._client.coordinator_lookup(CoordinationType.GROUP, group)
-            response = await self._client.send(coordinator, request)
-            look(response)
-            return response
+            return await self.ask_coordinator_once(group, request, look)
 
         return await within(self._timeout_s, what, send)
+
+    async def ask_coordinator_once(
+        self,
+        group: str,
+        request: Any,  # noqa: ANN401
+        look: Callable[[Any], None],
+    ) -> Any:  # noqa: ANN401
+        """Send a request to that broker and do not try again; after a failure look for it anew.
+
+        Raises:
+            KafkaError: It does not answer, or what `look` raises.
+        """
+        try:
+            if group not in self._coordinators:
+                found = await self._client.coordinator_lookup(CoordinationType.GROUP, group)
+                self._coordinators[group] = found
+            response = await self._client.send(self._coordinators[group], request)
+            look(response)
+        except BaseException:
+            self._coordinators.pop(group, None)
+            raise
+        return response
 
     def nodes(self) -> list[int]:
         """Return the brokers that are known."""
