@@ -49,9 +49,10 @@ class Intake:
         Raises:
             ProblemError: It is refused, or the log did not take it.
         """
-        event = self._event_or_problem(body, viewer, film_id)
-        if isinstance(event, ProblemError):
-            raise event
+        try:
+            event = self._accept(body, viewer, film_id)
+        except ReportRefusedError as error:
+            raise self._refused(error) from error
         receipt = await self._append(viewer, [event])
         return Accepted(event_id=event.event_id, receipt=receipt)
 
@@ -61,7 +62,7 @@ class Intake:
         Raises:
             ProblemError: The log did not take them.
         """
-        found = [self._event_or_problem(item, viewer, None) for item in items]
+        found = [self._event_or_refused(item, viewer) for item in items]
         fresh: dict[tuple[UUID, UUID | None, UUID], Event] = {}
         for event in found:
             if isinstance(event, Event):
@@ -72,8 +73,8 @@ class Intake:
             receipts = {name: _line(first, line) for line, name in enumerate(fresh)}
         verdicts: list[Item] = []
         for event in found:
-            if isinstance(event, ProblemError):
-                verdicts.append(RefusedItem(problem=event.problem))
+            if isinstance(event, RefusedItem):
+                verdicts.append(event)
                 continue
             name = _identity(event)
             kind = AcceptedItem if fresh[name] is event else DuplicateItem
@@ -91,21 +92,20 @@ class Intake:
             items=verdicts,
         )
 
-    def _event_or_problem(
-        self, body: bytes | Raw, viewer: Viewer, film_id: UUID | None
-    ) -> Event | ProblemError:
+    def _event_or_refused(self, item: bytes | Raw, viewer: Viewer) -> Event | RefusedItem:
         try:
-            return accept(
-                parse_report(body),
-                viewer,
-                film_id=film_id,
-                received_ms=self.clock.wall_ms(),
-                window=self.window,
-            )
+            return self._accept(item, viewer, None)
         except ReportRefusedError as error:
-            refused = of_refusal(error)
-            self.metrics.refused(refused.kind.slug)
-            return refused
+            return RefusedItem(problem=self._refused(error).problem)
+
+    def _accept(self, body: bytes | Raw, viewer: Viewer, film_id: UUID | None) -> Event:
+        return accept(
+            parse_report(body),
+            viewer,
+            film_id=film_id,
+            received_ms=self.clock.wall_ms(),
+            window=self.window,
+        )
 
     async def _append(self, viewer: Viewer, events: Sequence[Event]) -> Receipt:
         """Append one record; its outcome is counted, and told to the health page."""
@@ -116,22 +116,36 @@ class Intake:
                 log_key(viewer.user_id), lines, headers=EVENT_HEADERS
             )
             outcome = "acknowledged"
-            self.health.appended(None)
-        except LogUnavailableError as error:
-            problem = of_log(error)
-            outcome = problem.kind.slug
-            self.health.appended(error)
-            self.metrics.refused(outcome, len(lines))
-            raise problem from error
-        except LogDamagedError as error:
-            outcome = "damaged"
-            self.health.damaged(error)
-            self.metrics.refused(outcome, len(lines))
-            raise of_damage() from error
+        except (LogUnavailableError, LogDamagedError) as error:
+            outcome = _outcome(error)
+            raise self._failed(error, len(lines)) from error
         finally:
             self.metrics.append_seconds.labels(outcome).observe(self.clock.now() - started)
+        self.health.appended(None)
         self.metrics.accepted(len(lines))
         return receipt
+
+    # An error that a local variable holds is held by its own traceback, and with it all that
+    # the request had, until the garbage collector comes. So these are made where they are raised.
+
+    def _refused(self, error: ReportRefusedError) -> ProblemError:
+        """Count a report that is refused, and return its problem."""
+        refused = of_refusal(error)
+        self.metrics.refused(refused.kind.slug)
+        return refused
+
+    def _failed(self, error: LogUnavailableError | LogDamagedError, lines: int) -> ProblemError:
+        """Count an append that failed, tell the health page, and return the problem."""
+        self.metrics.refused(_outcome(error), lines)
+        if isinstance(error, LogDamagedError):
+            self.health.damaged(error)
+            return of_damage()
+        self.health.appended(error)
+        return of_log(error)
+
+
+def _outcome(error: LogUnavailableError | LogDamagedError) -> str:
+    return "damaged" if isinstance(error, LogDamagedError) else of_log(error).kind.slug
 
 
 def _identity(event: Event) -> tuple[UUID, UUID | None, UUID]:

@@ -153,7 +153,7 @@ async def _reason(arguments: dict[str, Any]) -> BaseException | None:
         except BROKEN as error:
             if isinstance(translated(error, ""), ConfigError):
                 return error
-            found = error
+            found = error.with_traceback(None)  # which would hold this frame, and so `found`
     return found
 
 
@@ -186,6 +186,8 @@ async def within(timeout_s: float, what: str, action: Callable[[int], Awaitable[
         because = f": {translated(last, 'last')}" if last else ""
         msg = f"{what}: Kafka did not answer within {timeout_s:g} s{because}"
         raise LogUnavailableError(msg) from (last or error)
+    finally:
+        del last  # its traceback holds this frame
 
 
 def _passes(error: kafka.KafkaError) -> bool:

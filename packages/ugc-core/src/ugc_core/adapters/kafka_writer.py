@@ -129,6 +129,7 @@ class KafkaLogWriter:
             return await done
         finally:
             self._in_flight -= 1
+            del done  # its error's traceback holds this frame, and so all that the caller has
 
     def _late(self) -> LogUnavailableError:
         timeout_s = self._settings.append_timeout_s

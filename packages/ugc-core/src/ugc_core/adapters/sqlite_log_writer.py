@@ -112,6 +112,7 @@ class SqliteLogWriter:
             return await waiting.done
         finally:
             self._in_flight -= 1
+            del waiting  # its error's traceback holds this frame, and so all that the caller has
 
     def _late(self) -> LogUnavailableError:
         timeout_s = self._settings.append_timeout_s
@@ -135,6 +136,7 @@ class SqliteLogWriter:
         try:
             offsets = await self._file.run(partial(self._insert, packs))
         except UgcError as error:
+            error.__traceback__ = None  # it holds this frame, and so every line of the group
             for waiting in group:
                 if not waiting.done.done():
                     waiting.done.set_exception(error)

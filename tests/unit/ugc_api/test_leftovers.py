@@ -1,0 +1,93 @@
+"""A request leaves nothing that only the cyclic garbage collector frees: it comes too late.
+
+After ten minutes without brokers a service had grown by the bodies of the requests it refused.
+"""
+
+import json
+
+import pytest
+
+from tests.leftovers import left_behind
+from ugc_api.problems import ProblemError
+from ugc_core.acceptance import Viewer
+from ugc_core.errors import LogDamagedError, LogUnavailableError
+
+REPORT = {"progress": 1, "total": 2}
+
+
+class Away:
+    """A log that fails with a new error each time: one that is kept would keep its requests."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    async def append(self, key, lines, *, headers=()):
+        raise self.error
+
+
+def refused(api, action):
+    async def send() -> None:
+        with pytest.raises(ProblemError) as caught:
+            await action(api.services.intake, Viewer(user_id=api.user))
+        del caught
+
+    return send
+
+
+async def test_a_refused_report(api):
+    body = json.dumps({**REPORT, "progress": -1}).encode()
+
+    assert await left_behind(refused(api, lambda i, viewer: i.one(body, viewer, api.film))) == 0
+
+
+@pytest.mark.parametrize("error", [LogUnavailableError, LogDamagedError])
+async def test_a_report_and_a_batch_that_the_log_did_not_take(make_api, error):
+    api = make_api(writer=lambda _: Away(error))
+    body = json.dumps(REPORT).encode()
+    item = json.dumps({"film_id": str(api.film), **REPORT}).encode()
+
+    assert await left_behind(refused(api, lambda i, viewer: i.one(body, viewer, api.film))) == 0
+    assert await left_behind(refused(api, lambda i, viewer: i.many([item, b"{}"], viewer))) == 0
+
+
+@pytest.mark.parametrize(
+    ("log", "progress", "status"),
+    [("works", 1, 202), ("works", -1, 422), ("fails", 1, 503)],
+)
+async def test_a_whole_request(make_api, log, progress, status):
+    works = {} if log == "works" else {"writer": lambda _: Away(LogUnavailableError)}
+    api = make_api(**works)
+    sent = json.dumps({**REPORT, "progress": progress}).encode()
+    headers = [
+        (b"authorization", api.bearer()["Authorization"].encode()),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(sent)),
+    ]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": api.one,
+        "raw_path": api.one.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("test", 80),
+    }
+
+    async def receive():
+        return {"type": "http.request", "body": sent, "more_body": False}
+
+    said: list[int] = []
+
+    async def answer(message) -> None:
+        said.append(message.get("status", 0))
+
+    async def send() -> None:
+        said.clear()
+        await api.app({**scope, "headers": [*headers]}, receive, answer)
+
+    assert await left_behind(send) == 0
+    assert said[0] == status
