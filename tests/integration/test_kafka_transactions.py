@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from tests.integration.other_producers import others
 from tests.integration.verified_system import System
 from tests.kafka_logs import KafkaPorts, kafka_ports, kafka_section, until_true
+from ugc_cli.state import Looking
 from ugc_core.adapters.kafka_reader import KafkaLogReader
 from ugc_core.bootstrap import open_log_admin, open_warehouse, topics
 from ugc_core.clock import SystemClock
@@ -112,6 +113,21 @@ async def test_an_open_transaction_holds_up_what_follows_and_is_no_stuck_client(
     assert marks.high == 2
     assert [record.value for record in records] == [b"a", b"ours"]
     assert scanned == records
+
+
+async def test_status_says_what_an_open_transaction_holds_up(section):
+    async with kafka_ports(section, CLOCK) as log, others(section) as them:
+        await log.writer.append(b"viewer", [b"ours"])
+        looking = Looking(settings=Settings(log=section), api="", clock=CLOCK)
+        async with them.producer.transaction():
+            await them.write(b"theirs")
+            await ends_at(log, 2)
+            await log.reader.reader.commit({0: Commit(offset=1)})
+            [lag] = await looking.lags()
+
+    assert (lag.lag, lag.oldest_s) == (1, None)
+    assert lag.held_up is not None
+    assert "a transaction of another producer" in lag.held_up
 
 
 # --- positions

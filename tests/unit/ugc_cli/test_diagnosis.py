@@ -1,6 +1,7 @@
 """What the doctor thinks of what it sees, and in which order it looks."""
 
 import pytest
+from msgspec.structs import replace
 
 from ugc_cli.diagnosis import Check, Diagnosis, Look, Patient, Verdict, examine, ok
 from ugc_cli.diagnosis_log import judge_pipeline
@@ -76,6 +77,7 @@ async def test_what_needs_something_silent_is_skipped_and_the_rest_goes_on():
             Verdict.FAIL,
             "in partitions 1",
         ),
+        ([lag(5, 10)], [replace(lag(5, 10), held_up="theirs is open")], Verdict.WARN, "is open"),
     ],
 )
 def test_lag_alone_is_no_illness_but_standing_still_is(before, after, verdict, words):

@@ -201,6 +201,10 @@ def judge_pipeline(
         why = f"{seen}, and they grow: reports come faster than they are stored"
         then = "ugc status --watch; if it goes on, start more `ugc etl`"
         return [Diagnosis(check="pipeline", verdict=Verdict.WARN, why=why, next=then)]
+    if held_up := [one.held_up for one in after if one.held_up]:
+        why = f"{seen}; {held_up[0]}"
+        then = "ask who else writes to this topic; kafka-transactions.sh ends a hanging one"
+        return [Diagnosis(check="pipeline", verdict=Verdict.WARN, why=why, next=then)]
     stuck = [
         one.partition
         for one in after

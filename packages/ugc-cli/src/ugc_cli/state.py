@@ -16,7 +16,7 @@ from ugc_core.bootstrap import (
     open_warehouse,
 )
 from ugc_core.clock import Clock
-from ugc_core.errors import OffsetOutOfRangeError, UgcError
+from ugc_core.errors import LogHeldUpError, OffsetOutOfRangeError, UgcError
 from ugc_core.log import Watermarks
 from ugc_core.log_operator import Member
 from ugc_core.settings import Settings
@@ -67,6 +67,7 @@ class Lag(Struct, frozen=True, kw_only=True):
         high: The offset that the next record gets.
         lag: Records that are appended and not committed.
         oldest_s: Age of the oldest of them, in seconds; None without any.
+        held_up: Why nobody can read the oldest of them just now.
     """
 
     partition: int
@@ -75,6 +76,7 @@ class Lag(Struct, frozen=True, kw_only=True):
     high: int
     lag: int
     oldest_s: float | None = None
+    held_up: str | None = None
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -156,6 +158,8 @@ class Looking:
             "partitions": lags,
             "members": members,
         }
+        if held_up := [lag.held_up for lag in lags if lag.held_up]:
+            facts["reason"] = held_up[0]
         if not members:
             facts["reason"] = f"nobody reads for group {section.group}"
             return Part(name="pipeline", state="down", facts=facts)
@@ -178,7 +182,7 @@ class Looking:
             for partition, ends in sorted(views.items()):
                 commit = commits.get(partition)
                 at = ends.low if commit is None else commit.offset
-                oldest = None
+                oldest = held_up = None
                 if at < ends.high:
                     try:
                         page = await scanner.scan(
@@ -186,6 +190,8 @@ class Looking:
                         )
                     except OffsetOutOfRangeError:
                         page = ()  # retention has taken it
+                    except LogHeldUpError as error:
+                        page, held_up = (), str(error)
                     oldest = page[0].timestamp_ms if page else None
                 found.append(
                     Lag(
@@ -195,6 +201,7 @@ class Looking:
                         high=ends.high,
                         lag=max(ends.high - at, 0),
                         oldest_s=None if oldest is None else self._age_s(oldest),
+                        held_up=held_up,
                     )
                 )
         return found

@@ -42,6 +42,10 @@ class LogBusyError(LogUnavailableError):
     """Too much is already on its way to the log; nothing of this call was sent."""
 
 
+class LogHeldUpError(LogUnavailableError):
+    """A record cannot be read before somebody else has ended what they began."""
+
+
 class WarehouseUnavailableError(TransientError):
     """The warehouse is down, overloaded, read-only or did not answer in time."""
 

@@ -12,7 +12,7 @@ from aiokafka.record import MemoryRecords
 
 from ugc_core.adapters.kafka_queries import KafkaRole
 from ugc_core.adapters.kafka_records import record_of
-from ugc_core.errors import LogUnavailableError
+from ugc_core.errors import LogHeldUpError, LogUnavailableError
 from ugc_core.log import LogScanner, Record, Watermarks
 from ugc_core.log_rules import check_range
 
@@ -54,7 +54,7 @@ class KafkaLogScanner(KafkaRole):
                 return found
             if page.records.next_fetch_offset == position:
                 await self._check(topic, partition, position, end)
-                raise LogUnavailableError(_why_not(topic, partition, position, page))
+                raise _why_not(TopicPartition(topic, partition), position, page)
             position = page.records.next_fetch_offset
         return []
 
@@ -83,16 +83,16 @@ class KafkaLogScanner(KafkaRole):
         return _Page(records, held_up=settled <= position < high)
 
 
-def _why_not(topic: str, partition: int, position: int, page: _Page) -> str:
+def _why_not(place: TopicPartition, position: int, page: _Page) -> LogUnavailableError:
     """Say why a record that is there did not come."""
-    what = f"{topic}[{partition}]: offset {position}"
+    what = f"{place.topic}[{place.partition}]: offset {position}"
     if page.held_up:
-        return (
+        return LogHeldUpError(
             f"{what} belongs to a transaction of another producer that is still open, and nothing"
             " after it can be read before that ends; try again, or see `kafka-transactions.sh"
             " --bootstrap-server HOST:PORT find-hanging`"
         )
-    return f"{what} did not come; try again"
+    return LogUnavailableError(f"{what} did not come; try again")
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port
