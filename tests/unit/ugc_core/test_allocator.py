@@ -1,10 +1,11 @@
-"""When the garbage collector looks."""
+"""When the garbage collector looks, and what goes when memory is given back."""
 
 import asyncio
 import gc
+from functools import lru_cache
 from weakref import ref
 
-from ugc_core.allocator import collecting
+from ugc_core.allocator import collecting, forgotten, give_back
 
 
 class SteppedClock:
@@ -44,3 +45,16 @@ async def test_cycles_are_freed_by_the_clock_and_at_no_other_time():
         assert knot() is None
 
     assert gc.isenabled()
+
+
+def test_caches_that_lie_amid_a_backlog_go_with_it():
+    @forgotten
+    @lru_cache
+    def double(number: int) -> int:
+        return 2 * number
+
+    double(1)
+    double(1)
+    give_back()
+    assert double.cache_info().currsize == 0
+    assert double(2) == 4

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby, islice
 
+from ugc_core.allocator import forgotten
 from ugc_core.codec import decode_lines, split_lines, stated_version
 from ugc_core.errors import MalformedLineError
 from ugc_core.events import Event
@@ -160,6 +161,7 @@ def _version_text(record: Record) -> str:
     return _version(record.headers)[:20].decode("ascii", "replace")
 
 
+@forgotten
 @lru_cache(maxsize=_REMEMBERED)
 def _version(headers: Headers) -> bytes:
     """Return what the headers say of the version; nearly all records have the same few."""

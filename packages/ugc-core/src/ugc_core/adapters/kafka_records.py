@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+from ugc_core.allocator import forgotten
 from ugc_core.log import Headers, Record
 
 
@@ -18,6 +19,7 @@ def record_of(found: Any) -> Record:  # noqa: ANN401 - aiokafka's ConsumerRecord
     )
 
 
+@forgotten
 @lru_cache(maxsize=1024)
 def _headers(found: tuple[tuple[str, bytes | None], ...]) -> Headers:
     """Return headers without values that are none; nearly all records have the same few."""
