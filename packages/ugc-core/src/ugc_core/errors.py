@@ -3,7 +3,8 @@
 UgcError
 ├── TransientError                wait, then try the same input again
 │   ├── LogUnavailableError
-│   │   └── LogBusyError
+│   │   ├── LogBusyError
+│   │   └── LogHeldUpError
 │   ├── WarehouseUnavailableError
 │   │   └── WarehouseUnreachableError
 │   └── PartitionLostError
