@@ -1,16 +1,23 @@
 """One real warehouse for all tests of this folder, and a database of its own for each."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from tests.integration.processes import ChdbServer
+from tests.integration.verified_system import System
+from tests.integration.verified_system import open_system as open_in
 from ugc_core import warehouse_schema
 from ugc_core.bootstrap import open_warehouse
 from ugc_core.settings import WarehouseSection
 from ugc_core.urls import warehouse_target
+
+OpenSystem = Callable[..., AbstractAsyncContextManager[System]]
 
 _numbers = count(1)
 
@@ -48,6 +55,12 @@ def fresh_database(empty_database: WarehouseSection) -> WarehouseSection:
     """The settings of a warehouse with all tables and no rows."""
     asyncio.run(make_tables(empty_database))
     return empty_database
+
+
+@pytest.fixture
+def open_system(fresh_database: WarehouseSection, tmp_path: Path) -> OpenSystem:
+    """Opens a system in one process on a log and a warehouse of the test's own."""
+    return partial(open_in, fresh_database, tmp_path)
 
 
 async def make_tables(section: WarehouseSection) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.integration.test_pipeline_warehouse import recount, stored
+from tests.integration.recount import recount
+from tests.integration.stored_numbers import stored
 from ugc_core.bootstrap import (
     open_log_admin,
     open_log_scanner,

@@ -13,7 +13,9 @@ from ugc_etl.rows import Rows
 NOW_MS = 1_767_225_600_000
 """When `ManualClock` starts: 2026-01-01T00:00:00Z."""
 
+MONTH_MS = 30 * 86_400_000
 TOPIC = "views"
+BAD = b"{no report}"
 
 
 def event(number: int = 1, **changes: object) -> Event:

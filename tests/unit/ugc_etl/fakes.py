@@ -350,6 +350,11 @@ async def step_until(pipeline: Pipeline, reached: Callable[[], bool]) -> None:
     raise AssertionError(msg)
 
 
+def places(world: World) -> list[tuple[int, int]]:
+    """Return where the dead letters came from: the offset, and the line in the record."""
+    return sorted((offset, number) for _, _, offset, number in world.letters.letters)
+
+
 def assert_tiled(world: World, partition: int = 0) -> None:
     """Check that the ledger's ranges tile up to the committed offset."""
     next_offset = 0
