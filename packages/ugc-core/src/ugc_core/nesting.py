@@ -5,7 +5,8 @@ Where a decoder gives up differs from one Python to the next; a bound of our own
 
 import re
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+"""One that never ends goes to the end of the text: else each of its quotes would be tried."""
 
 
 def deeper_than(most: int, text: bytes) -> bool:
