@@ -110,20 +110,23 @@ class Intake:
     async def _append(self, viewer: Viewer, events: Sequence[Event]) -> Receipt:
         """Append one record; its outcome is counted, and told to the health page."""
         lines = [encode_event(event) for event in events]
-        outcome, started = "aborted", self.clock.now()
+        started = self.clock.now()
         try:
             receipt = await self.writer.append(
                 log_key(viewer.user_id), lines, headers=EVENT_HEADERS
             )
-            outcome = "acknowledged"
         except (LogUnavailableError, LogDamagedError) as error:
-            outcome = _outcome(error)
-            raise self._failed(error, len(lines)) from error
-        finally:
-            self.metrics.append_seconds.labels(outcome).observe(self.clock.now() - started)
+            raise self._failed(error, len(lines), started) from error
+        except BaseException:
+            self._ended("aborted", started)
+            raise
+        self._ended("acknowledged", started)
         self.health.appended(None)
         self.metrics.accepted(len(lines))
         return receipt
+
+    def _ended(self, outcome: str, started: float) -> None:
+        self.metrics.append_seconds.labels(outcome).observe(self.clock.now() - started)
 
     # An error that a local variable holds is held by its own traceback, and with it all that
     # the request had, until the garbage collector comes. So these are made where they are raised.
@@ -134,18 +137,20 @@ class Intake:
         self.metrics.refused(refused.kind.slug)
         return refused
 
-    def _failed(self, error: LogUnavailableError | LogDamagedError, lines: int) -> ProblemError:
+    def _failed(
+        self, error: LogUnavailableError | LogDamagedError, lines: int, started: float
+    ) -> ProblemError:
         """Count an append that failed, tell the health page, and return the problem."""
-        self.metrics.refused(_outcome(error), lines)
         if isinstance(error, LogDamagedError):
             self.health.damaged(error)
-            return of_damage()
-        self.health.appended(error)
-        return of_log(error)
-
-
-def _outcome(error: LogUnavailableError | LogDamagedError) -> str:
-    return "damaged" if isinstance(error, LogDamagedError) else of_log(error).kind.slug
+            outcome, problem = "damaged", of_damage()
+        else:
+            self.health.appended(error)
+            problem = of_log(error)
+            outcome = problem.kind.slug
+        self._ended(outcome, started)
+        self.metrics.refused(outcome, lines)
+        return problem
 
 
 def _identity(event: Event) -> tuple[UUID, UUID | None, UUID]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from ugc_cli.diagnosis import Check, Diagnosis, Patient, Verdict, ok
 from ugc_cli.letters import open_box
 from ugc_cli.probes import http_ok
-from ugc_cli.state import Lag, Looking
+from ugc_cli.state import Lag, Looking, held_up
 from ugc_core.bootstrap import (
     open_log_admin,
     open_log_scanner,
@@ -201,8 +201,8 @@ def judge_pipeline(
         why = f"{seen}, and they grow: reports come faster than they are stored"
         then = "ugc status --watch; if it goes on, start more `ugc etl`"
         return [Diagnosis(check="pipeline", verdict=Verdict.WARN, why=why, next=then)]
-    if held_up := [one.held_up for one in after if one.held_up]:
-        why = f"{seen}; {held_up[0]}"
+    if (reason := held_up(after)) is not None:
+        why = f"{seen}; {reason}"
         then = "ask who else writes to this topic; kafka-transactions.sh ends a hanging one"
         return [Diagnosis(check="pipeline", verdict=Verdict.WARN, why=why, next=then)]
     stuck = [

@@ -158,8 +158,8 @@ class Looking:
             "partitions": lags,
             "members": members,
         }
-        if held_up := [lag.held_up for lag in lags if lag.held_up]:
-            facts["reason"] = held_up[0]
+        if (why := held_up(lags)) is not None:
+            facts["reason"] = why
         if not members:
             facts["reason"] = f"nobody reads for group {section.group}"
             return Part(name="pipeline", state="down", facts=facts)
@@ -182,7 +182,7 @@ class Looking:
             for partition, ends in sorted(views.items()):
                 commit = commits.get(partition)
                 at = ends.low if commit is None else commit.offset
-                oldest = held_up = None
+                oldest = why = None
                 if at < ends.high:
                     try:
                         page = await scanner.scan(
@@ -191,7 +191,7 @@ class Looking:
                     except OffsetOutOfRangeError:
                         page = ()  # retention has taken it
                     except LogHeldUpError as error:
-                        page, held_up = (), str(error)
+                        page, why = (), str(error)
                     oldest = page[0].timestamp_ms if page else None
                 found.append(
                     Lag(
@@ -201,7 +201,7 @@ class Looking:
                         high=ends.high,
                         lag=max(ends.high - at, 0),
                         oldest_s=None if oldest is None else self._age_s(oldest),
-                        held_up=held_up,
+                        held_up=why,
                     )
                 )
         return found
@@ -236,6 +236,11 @@ class Looking:
 
     def _age_s(self, at_ms: int) -> float:
         return max(self.clock.wall_ms() - at_ms, 0) / 1000
+
+
+def held_up(lags: Sequence[Lag]) -> str | None:
+    """Return why the pipeline cannot read on in some partition."""
+    return next((lag.held_up for lag in lags if lag.held_up), None)
 
 
 async def parts_of(

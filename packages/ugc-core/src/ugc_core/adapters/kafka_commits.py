@@ -9,19 +9,13 @@ from typing import Any
 from aiokafka import errors as kafka
 from aiokafka.protocol.commit import OffsetCommitRequest
 
+from ugc_core.adapters.kafka_answers import commit_codes, from_outside, raise_any
 from ugc_core.adapters.kafka_client import within
 from ugc_core.adapters.kafka_consumer import Consumer
 from ugc_core.adapters.kafka_positions import Positions
 from ugc_core.adapters.kafka_queries import KafkaQueries
 from ugc_core.errors import PartitionLostError
 from ugc_core.log import MAX_METADATA_BYTES, Commit
-
-_UNSETTLED = (
-    kafka.IllegalGenerationError,
-    kafka.RebalanceInProgressError,
-    kafka.UnknownMemberIdError,
-)
-"""Nobody knows for now whose the partitions are; our membership is told as soon as they are."""
 
 
 @dataclass(kw_only=True)
@@ -96,11 +90,12 @@ class Commits:
             self.positions.committed(partition, commits[partition])
 
     def _look(self, answer: Any) -> None:  # noqa: ANN401 - aiokafka's
-        """Raise what the coordinator answers; while the group shares out anew it passes."""
-        for _, partitions in answer.topics:
-            for _, code in partitions:
-                error = kafka.for_code(code)
-                if error in _UNSETTLED:
-                    raise kafka.NodeNotReadyError("the group shares out anew")  # noqa: EM101
-                if code:
-                    raise error(self.group)
+        """Raise what the coordinator answers.
+
+        While the group shares out anew nobody knows whose the partitions are. That passes: our
+        membership is told as soon as it is settled.
+        """
+        codes = commit_codes(answer)
+        if from_outside(codes):
+            raise kafka.NodeNotReadyError("the group shares out anew")  # noqa: EM101
+        raise_any(codes, self.group)

@@ -133,25 +133,19 @@ class Consumer:
         """Whether records may have come that no `fetch` has returned yet."""
         return self._fetching is not None
 
-    def place(self, partition: int) -> TopicPartition | None:
-        """Return how the consumer names a partition, if it is ours."""
-        place = TopicPartition(self._topic, partition)
-        held = self._current is not None and place in self._current.assignment()
-        return place if held else None
-
     def seek(self, partition: int, offset: int) -> None:
         """Read on at `offset`, if the partition is ours."""
-        if self._current is not None and (place := self.place(partition)):
+        if self._current is not None and (place := self._place(partition)):
             self._current.seek(place, offset)
 
     def hold(self, partition: int, *, back: bool) -> None:
         """Fetch nothing from a partition, or fetch again."""
-        if self._current is not None and (place := self.place(partition)):
+        if self._current is not None and (place := self._place(partition)):
             (self._current.pause if back else self._current.resume)(place)
 
     async def position(self, partition: int) -> int | None:
         """Return where the consumer reads on, None where it does not."""
-        if self._current is not None and (place := self.place(partition)):
+        if self._current is not None and (place := self._place(partition)):
             with suppress(TimeoutError, kafka.IllegalStateError):  # it was taken this moment
                 async with asyncio.timeout(1):
                     return int(await self._current.position(place))
@@ -167,6 +161,12 @@ class Consumer:
             self._fetching = None
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+    def _place(self, partition: int) -> TopicPartition | None:
+        """Return how the consumer names a partition, if it is ours."""
+        place = TopicPartition(self._topic, partition)
+        held = self._current is not None and place in self._current.assignment()
+        return place if held else None
 
     def _new_membership(self, consumer: AIOKafkaConsumer | None) -> Membership:
         now = asyncio.get_running_loop().time

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import errors as kafka
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.protocol.admin import ApiVersionRequest, DescribeGroupsRequest
 from aiokafka.protocol.commit import OffsetCommitRequest
@@ -13,6 +12,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
+from ugc_core.adapters.kafka_answers import commit_codes, from_outside, raise_any
 from ugc_core.adapters.kafka_queries import KafkaRole
 from ugc_core.adapters.kafka_topics import find_topics
 from ugc_core.errors import InUseError, LogUnavailableError
@@ -23,8 +23,6 @@ _PATIENCE_S = 2.0
 """How long one broker of several may take: one that has just died is still among them."""
 _NOBODY = (-1, "")
 """Generation and name of who commits without being a member."""
-_BUSY = (kafka.UnknownMemberIdError, kafka.IllegalGenerationError, kafka.RebalanceInProgressError)
-"""What a coordinator answers such a one while the group has members."""
 
 Versions = Mapping[int, tuple[int, int]]
 """By kind of request, the lowest and the highest version that a broker understands."""
@@ -37,7 +35,10 @@ class KafkaLogOperator(KafkaRole):
         """Ask the group's coordinator."""
         request = DescribeGroupsRequest([group])
         answer = await self._queries.ask_coordinator(
-            group, request, f"members of group {group}", lambda found: _raise(_codes(found), group)
+            group,
+            request,
+            f"members of group {group}",
+            lambda found: raise_any(_codes(found), group),
         )
         lease_s = self._settings.kafka.session_timeout_s
         return [
@@ -128,16 +129,10 @@ def _codes(answer: Any) -> Iterable[int]:  # noqa: ANN401 - aiokafka's
 
 
 def _committed(group: str, answer: Any) -> None:  # noqa: ANN401 - aiokafka's
-    codes = [code for _, partitions in answer.topics for _, code in partitions]
-    if any(code and kafka.for_code(code) in _BUSY for code in codes):
+    codes = commit_codes(answer)
+    if from_outside(codes):
         raise group_in_use(group, ())
-    _raise(codes, group)
-
-
-def _raise(codes: Iterable[int], group: str) -> None:
-    for code in codes:
-        if code:
-            raise kafka.for_code(code)(group)
+    raise_any(codes, group)
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port

@@ -19,6 +19,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from ugc_core.adapters.kafka_answers import raise_any
 from ugc_core.adapters.kafka_client import connection, ended, started, within
 from ugc_core.log import Commit, Watermarks
 from ugc_core.settings import LogSection
@@ -208,8 +209,7 @@ class KafkaQueries:
             request = OffsetRequest(-1, isolation, [(topic, asked)])
             response = await self._client.send(leader, request)
             for partition, code, _, offset in response.topics[0][1]:
-                if code:
-                    raise kafka.for_code(code)(topic)
+                raise_any([code], topic)
                 found[partition] = offset
         return found
 
@@ -246,9 +246,7 @@ class KafkaRole:
 def _commits_in(group: str, response: Any) -> None:  # noqa: ANN401
     """Raise what a coordinator answers in place of commits."""
     codes = [code for _, found in response.topics for *_, code in found]
-    for code in (response.error_code, *codes):
-        if code:
-            raise kafka.for_code(code)(group)
+    raise_any((response.error_code, *codes), group)
 
 
 def checked(answers: Iterable[tuple[str, int, str | None]]) -> Mapping[str, kafka.KafkaError]:
