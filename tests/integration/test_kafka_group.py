@@ -76,6 +76,18 @@ async def share(*readers, of: int = 4) -> None:
         reader.resume(frozenset(range(of)))
 
 
+async def joined(reader) -> int:
+    """Poll until a new member holds some partitions; return one of them."""
+    reader.pause(frozenset(range(4)))
+
+    async def holds() -> bool:
+        await reader.poll(max_records=1, timeout_s=0.05)
+        return bool(reader.assigned())
+
+    await until_true(holds, "the new member has joined")
+    return next(iter(reader.assigned()))
+
+
 async def test_a_partition_that_stays_goes_on_and_one_that_moves_starts_at_the_commit(section):
     async with opened(section) as log:
         await fill(log, 4)
@@ -130,14 +142,7 @@ async def test_a_commit_between_two_polls_sees_that_the_group_has_shared_out_ane
         await fill(log, 2)
         async with member(section) as second:
             # The first member does not poll meanwhile: what it has is what its last poll said.
-            second.pause(frozenset(range(4)))
-
-            async def joined() -> bool:
-                await second.poll(max_records=1, timeout_s=0.05)
-                return bool(second.assigned())
-
-            await until_true(joined, "the second member has joined")
-            moved = next(iter(second.assigned()))
+            moved = await joined(second)
             assert moved in log.reader.assigned()
 
             with pytest.raises(PartitionLostError):
@@ -148,20 +153,13 @@ async def test_a_member_that_has_not_heard_yet_what_it_lost_commits_nothing_for_
     async with opened(section) as log:
         await fill(log, 2)
         await share(log.reader)
-        heard = hears_late(log.reader)
+        heard, answers = hears_late(log.reader), answered(log.reader)
         async with member(section) as second:
-            second.pause(frozenset(range(4)))
-
-            async def joined() -> bool:
-                await second.poll(max_records=1, timeout_s=0.05)
-                return bool(second.assigned())
-
-            await until_true(joined, "the second member has joined")
-            moved = next(iter(second.assigned()))
+            moved = await joined(second)
             kept = next(p for p in range(4) if p not in second.assigned())
             commits = {p: Commit(offset=1, metadata="late") for p in (moved, kept)}
             tasks = {p: asyncio.create_task(log.reader.commit({p: commits[p]})) for p in commits}
-            await asyncio.wait(tasks.values(), timeout=0.5)
+            await until_true(lambda: len(answers) >= 4, "the coordinator has answered both")
             heard.set()
 
             with pytest.raises(PartitionLostError, match=rf"{section.topic}\[{moved}\]"):
@@ -183,6 +181,22 @@ def hears_late(reader) -> asyncio.Event:
 
     coordinator._on_join_complete = late
     return heard
+
+
+def answered(reader) -> list[object]:
+    """Note whenever the coordinator has answered a commit, or refused it."""
+    found: list[object] = []
+    queries = reader._commits.queries
+    ask = queries.ask_coordinator_once
+
+    async def noted(*arguments) -> object:
+        try:
+            return await ask(*arguments)
+        finally:
+            found.append(arguments)
+
+    queries.ask_coordinator_once = noted
+    return found
 
 
 async def test_a_member_that_was_thrown_out_sees_its_partitions_go_before_they_come_back(section):

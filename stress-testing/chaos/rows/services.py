@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -34,10 +34,9 @@ async def api_killed(stage: Stage) -> Verdict:
     kills = 4 if stage.long else 2
     async with running_up(stage.folder, stage.environment) as up:
         async with trial(stage, up) as run:
-            done = 0
             # On a quick machine everybody may have been answered when the signal comes.
-            while done < kills or (not run.traffic.cut and done < _MOST_KILLS):
-                done += 1
+            for number in _strikes(kills, lambda: run.traffic.cut > 0):
+                run.facts["kills"] = number
                 await run.share(of=kills + 1)
                 async with run.fault():
                     child = up.services()["ugc_api"]
@@ -45,7 +44,7 @@ async def api_killed(stage: Stage) -> Verdict:
                     await asyncio.gather(striking, run.traffic.burst(_BURST))
                     await _another(up, "ugc_api", child, within_s=_AGAIN_S)
             await run.share(of=kills + 1)
-        run.facts |= {"kills": done, "requests_cut": run.traffic.cut}
+        run.facts["requests_cut"] = run.traffic.cut
         run.expect(that=run.traffic.cut > 0, what="no request was under way")
         verdict = await run.verdict()
         if stage.long and not verdict.figures["copies_in_log"]:
@@ -77,10 +76,9 @@ async def warehouse_killed(stage: Stage) -> Verdict:
     kills = 3 if stage.long else 1
     async with running_up(stage.folder, {**_BUSY, **stage.environment}) as up:
         async with trial(stage, up) as run:
-            done = 0
             # The insert that was seen may be over when the signal comes.
-            while done < kills or (not _insert_cut(up) and done < _MOST_KILLS):
-                done += 1
+            for number in _strikes(kills, lambda: _insert_cut(up)):
+                run.facts["kills"] = number
                 await run.share(of=kills + 2)
                 async with run.fault():
                     child = up.services()["chdb_server"]
@@ -91,11 +89,18 @@ async def warehouse_killed(stage: Stage) -> Verdict:
             async with run.fault():
                 await _hang(stage, up, run)
             await run.share(of=kills + 2)
-        run.facts["kills"] = done
         run.expect(that=_insert_cut(up), what="no insert was under way")
         not_taken = run.traffic.statuses.total() - run.traffic.accepted
         run.expect(that=not not_taken, what=f"{dict(run.traffic.statuses)}: the API noticed")
         return await run.verdict()
+
+
+def _strikes(least: int, met: Callable[[], bool]) -> Iterator[int]:
+    """Number the strikes: so many, and further ones until one has met what it was meant for."""
+    for number in range(1, _MOST_KILLS + 1):
+        yield number
+        if number >= least and met():
+            return
 
 
 def _insert_cut(up: Up) -> bool:

@@ -57,9 +57,9 @@ class ScriptedWarehouse:
 
 
 class FailingLog:
-    """Answers every append with the same error; nothing is kept."""
+    """Answers every append with the same error, or a new one of a type; nothing is kept."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception | type[Exception]) -> None:
         self.error = error
 
     async def append(self, key, lines, *, headers=()):

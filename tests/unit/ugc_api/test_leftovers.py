@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.leftovers import left_behind
+from tests.leftovers import failing, left_behind
 from ugc_api.problems import ProblemError
 from ugc_core.acceptance import Viewer
 from ugc_core.errors import LogDamagedError, LogUnavailableError
@@ -15,23 +15,13 @@ from ugc_core.errors import LogDamagedError, LogUnavailableError
 REPORT = {"progress": 1, "total": 2}
 
 
-class Away:
-    """A log that fails with a new error each time: one that is kept would keep its requests."""
-
-    def __init__(self, error: type[Exception]) -> None:
-        self.error = error
-
-    async def append(self, key, lines, *, headers=()):
-        raise self.error
+# A log that is given the type of an error makes a new one each time: one that is kept would keep
+# the request, too.
 
 
 def refused(api, action):
-    async def send() -> None:
-        with pytest.raises(ProblemError) as caught:
-            await action(api.services.intake, Viewer(user_id=api.user))
-        del caught
-
-    return send
+    viewer = Viewer(user_id=api.user)
+    return failing(ProblemError, lambda: action(api.services.intake, viewer))
 
 
 async def test_a_refused_report(api):
@@ -41,8 +31,8 @@ async def test_a_refused_report(api):
 
 
 @pytest.mark.parametrize("error", [LogUnavailableError, LogDamagedError])
-async def test_a_report_and_a_batch_that_the_log_did_not_take(make_api, error):
-    api = make_api(writer=lambda _: Away(error))
+async def test_a_report_and_a_batch_that_the_log_did_not_take(make_api, failing_log, error):
+    api = make_api(writer=lambda _: failing_log(error))
     body = json.dumps(REPORT).encode()
     item = json.dumps({"film_id": str(api.film), **REPORT}).encode()
 
@@ -54,8 +44,8 @@ async def test_a_report_and_a_batch_that_the_log_did_not_take(make_api, error):
     ("log", "progress", "status"),
     [("works", 1, 202), ("works", -1, 422), ("fails", 1, 503)],
 )
-async def test_a_whole_request(make_api, log, progress, status):
-    works = {} if log == "works" else {"writer": lambda _: Away(LogUnavailableError)}
+async def test_a_whole_request(make_api, failing_log, log, progress, status):
+    works = {} if log == "works" else {"writer": lambda _: failing_log(LogUnavailableError)}
     api = make_api(**works)
     sent = json.dumps({**REPORT, "progress": progress}).encode()
     headers = [

@@ -1,8 +1,6 @@
 """An append that fails leaves nothing that only the cyclic garbage collector frees."""
 
-import pytest
-
-from tests.leftovers import left_behind
+from tests.leftovers import failing, left_behind
 from ugc_core.adapters.kafka_client import within
 from ugc_core.adapters.kafka_writer import KafkaLogWriter
 from ugc_core.clock import SystemClock
@@ -11,15 +9,6 @@ from ugc_core.settings import LogSection
 from ugc_core.urls import KafkaLogTarget
 
 LATE = LogSection(append_timeout_s=0.01)
-
-
-def fails(action):
-    async def send() -> None:
-        with pytest.raises(LogUnavailableError) as caught:
-            await action()
-        del caught
-
-    return send
 
 
 async def test_one_that_kafka_does_not_acknowledge():
@@ -32,7 +21,10 @@ async def test_one_that_kafka_does_not_acknowledge():
     )
     writer._producer.partitions = 1  # and no producer: nothing is ever sent
 
-    assert await left_behind(fails(lambda: writer.append(b"viewer", [b"line"]))) == 0
+    assert (
+        await left_behind(failing(LogUnavailableError, lambda: writer.append(b"viewer", [b"line"])))
+        == 0
+    )
     writer._deadlines.close()
 
 
@@ -43,7 +35,12 @@ async def test_one_that_the_file_refuses(tmp_path, clock, open_sqlite_log):
             raise LogUnavailableError("the disk is full")  # noqa: EM101
 
         log.writer._file.run, works = run, log.writer._file.run
-        assert await left_behind(fails(lambda: log.writer.append(b"viewer", [b"line"]))) == 0
+        assert (
+            await left_behind(
+                failing(LogUnavailableError, lambda: log.writer.append(b"viewer", [b"line"]))
+            )
+            == 0
+        )
         log.writer._file.run = works
 
 
@@ -51,4 +48,4 @@ async def test_a_question_that_nobody_answers():
     async def ask(_: int) -> None:
         raise ConnectionError("refused")  # noqa: EM101
 
-    assert await left_behind(fails(lambda: within(0.05, "ends", ask))) == 0
+    assert await left_behind(failing(LogUnavailableError, lambda: within(0.05, "ends", ask))) == 0
