@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from harness.kafka import Brokers, running
 
+from tests.events import uuid7, valid_event
 from tests.kafka_logs import kafka_ports, require_kafka
 from ugc_core.adapters.memory_log import (
     MemoryLog,
@@ -39,9 +40,6 @@ from ugc_core.settings import LogSection
 MakeEvent = Callable[..., Event]
 MakeReport = Callable[..., dict[str, object]]
 
-NOW_MS = 1_767_225_600_000
-"""When `ManualClock` starts: 2026-01-01T00:00:00Z."""
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
@@ -68,16 +66,8 @@ def make_event() -> MakeEvent:
     ids = count(1)
 
     def make(*, user: int = 1, film: int = 7, **changes: object) -> Event:
-        fields: dict[str, object] = {
-            "event_id": uuid7(next(ids)),
-            "user_id": UUID(int=user),
-            "film_id": UUID(int=film),
-            "progress": 120.0,
-            "total": 5400.0,
-            "viewed_at": NOW_MS,
-            "received_at": NOW_MS,
-        }
-        return Event(**(fields | changes))  # type: ignore[arg-type]
+        named = {"user_id": UUID(int=user), "film_id": UUID(int=film)}
+        return valid_event(uuid7(next(ids)), **(named | changes))
 
     return make
 
@@ -92,11 +82,6 @@ def make_report() -> MakeReport:
         return fields | changes
 
     return make
-
-
-def uuid7(number: int, at_ms: int = NOW_MS) -> UUID:
-    """Return the UUID v7 of a moment whose random part is `number`."""
-    return UUID(int=at_ms << 80 | 7 << 76 | 0b10 << 62 | number)
 
 
 class OpenedLog(NamedTuple):

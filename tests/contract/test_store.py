@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.events import valid_event
 from tests.integration.conftest import make_tables
 from tests.integration.processes import ChdbServer
 from ugc_core.bootstrap import open_warehouse
@@ -139,16 +140,7 @@ async def select(warehouse: Warehouse, sql: str) -> Sequence[Any]:
 
 
 def event(number: int = 1, **changes: object) -> Event:
-    fields: dict[str, object] = {
-        "event_id": UUID(int=number),
-        "film_id": UUID(int=7),
-        "user_id": UUID(int=1),
-        "progress": 120.0,
-        "total": 5400.0,
-        "viewed_at": NOW_MS,
-        "received_at": NOW_MS,
-    }
-    return Event(**(fields | changes))  # type: ignore[arg-type]
+    return valid_event(UUID(int=number), **changes)
 
 
 def rows(*events: Event, partition: int = 0) -> Rows:

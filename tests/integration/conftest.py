@@ -34,6 +34,15 @@ def warehouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[ChdbServer]:
+    """A warehouse server for one test alone, running."""
+    server = ChdbServer(tmp_path / "warehouse")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
 def empty_database(warehouse_server: int) -> Iterator[WarehouseSection]:
     """The settings of a warehouse whose database does not exist yet."""
     section = WarehouseSection(

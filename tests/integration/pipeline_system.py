@@ -1,7 +1,7 @@
 """A log, a warehouse and the pipeline between them as a process of its own, with a journal."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from tests.events import uuid7
 from tests.integration.processes import Etl
 from tests.integration.recount import recount
 from tests.integration.stored_numbers import stored
@@ -74,7 +75,7 @@ class System:
     def _report(self) -> tuple[UUID, bytes]:
         number = len(self.accepted) + 1
         event = Event(
-            event_id=UUID(int=NOW_MS << 80 | 7 << 76 | 0b10 << 62 | number),
+            event_id=uuid7(number),
             film_id=UUID(int=number % 5),
             user_id=UUID(int=number % 9 + 1),
             progress=float(number),
@@ -149,6 +150,14 @@ class System:
             assert unaccounted == 0
             reached[partition] = last + 1
         assert reached == await self.positions()
+
+
+def ready_system(folder: Path, warehouse: WarehouseSection) -> Iterator[System]:
+    """Yield a log with topics and a warehouse with tables; the pipeline is not started."""
+    system = System(folder=folder, warehouse=warehouse)
+    asyncio.run(system.make_topics())
+    yield system
+    system.etl.kill()
 
 
 async def reached(system: System, records: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from tests.events import uuid7
 from tests.integration.recount import recount
 from tests.integration.stored_numbers import stored
 from ugc_core.bootstrap import (
@@ -69,7 +70,7 @@ class System:
         number = len(self.accepted) + 1
         at_ms = NOW_MS + number * 60_000 if at_ms is None else at_ms
         fields: dict[str, object] = {
-            "event_id": UUID(int=NOW_MS << 80 | 7 << 76 | 0b10 << 62 | number),
+            "event_id": uuid7(number),
             "film_id": UUID(int=number % 3 + 1),
             "user_id": UUID(int=user),
             "progress": float(number),

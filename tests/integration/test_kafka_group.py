@@ -76,7 +76,7 @@ async def share(*readers, of: int = 4) -> None:
         reader.resume(frozenset(range(of)))
 
 
-async def joined(reader) -> int:
+async def joined(reader: KafkaLogReader) -> int:
     """Poll until a new member holds some partitions; return one of them."""
     reader.pause(frozenset(range(4)))
 

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import msgspec
 import pytest
 
-from tests.integration.pipeline_system import DEADLINE_S, System, reached
+from tests.integration.pipeline_system import DEADLINE_S, System, reached, ready_system
 from ugc_core import exits
 from ugc_core.bootstrap import open_log_consumer, open_warehouse
 from ugc_core.clock import SystemClock
@@ -23,11 +23,7 @@ from ugc_core.settings import WarehouseSection
 
 @pytest.fixture
 def system(tmp_path: Path, fresh_database: WarehouseSection) -> Iterator[System]:
-    """A log with topics and a warehouse with tables; the pipeline is not started."""
-    found = System(folder=tmp_path, warehouse=fresh_database)
-    asyncio.run(found.make_topics())
-    yield found
-    found.etl.kill()
+    yield from ready_system(tmp_path, fresh_database)
 
 
 # --- kill

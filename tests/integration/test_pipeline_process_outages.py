@@ -1,8 +1,5 @@
 """The pipeline as a process whose warehouse goes and comes back."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.integration.conftest import make_tables
@@ -12,15 +9,6 @@ from ugc_core import exits
 from ugc_core.bootstrap import open_log_admin
 from ugc_core.settings import WarehouseSection
 from ugc_etl.intents import intent_of
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[ChdbServer]:
-    """A warehouse for one test alone, with tables."""
-    server = ChdbServer(tmp_path / "warehouse")
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import make_tables
-from tests.integration.pipeline_system import DEADLINE_S, System, said
+from tests.integration.pipeline_system import DEADLINE_S, System, ready_system, said
 from tests.integration.processes import Etl
 from ugc_core import exits
 from ugc_core.bootstrap import open_warehouse
@@ -17,46 +18,40 @@ from ugc_core.settings import WarehouseSection
 
 @pytest.fixture
 def system(tmp_path: Path, fresh_database: WarehouseSection) -> Iterator[System]:
-    """A log with topics and a warehouse with tables; the pipeline is not started."""
-    found = System(folder=tmp_path, warehouse=fresh_database)
-    asyncio.run(found.make_topics())
-    yield found
-    found.etl.kill()
+    yield from ready_system(tmp_path, fresh_database)
+
+
+@asynccontextmanager
+async def waiting_to_start(system: System) -> AsyncIterator[Awaitable[str]]:
+    """Start a pipeline that has to wait, and says for what; the block gives it that."""
+    starting = asyncio.create_task(asyncio.to_thread(system.etl.start))
+    try:
+        await system.until(lambda: said(system, "ugc init"))
+        assert not starting.done()
+        yield starting
+        await system.until(system.caught_up)
+    finally:
+        system.etl.kill()
+        await asyncio.wait({starting})
 
 
 async def test_started_before_the_tables_are_there_it_waits_for_them(tmp_path, bare_database):
     system = System(folder=tmp_path, warehouse=bare_database)
     await system.make_topics()
     await system.append(5)
-    starting = asyncio.create_task(asyncio.to_thread(system.etl.start))
-    try:
-        await system.until(lambda: said(system, "ugc init"))
-        assert not starting.done()
-
+    async with waiting_to_start(system) as started:
         await make_tables(bare_database)
-        await starting
-        await system.until(system.caught_up)
-    finally:
-        system.etl.kill()
-        await asyncio.wait({starting})
+        await started
 
     await system.check()
 
 
 async def test_started_before_the_topics_are_there_it_waits_for_them(tmp_path, fresh_database):
     system = System(folder=tmp_path, warehouse=fresh_database)
-    starting = asyncio.create_task(asyncio.to_thread(system.etl.start))
-    try:
-        await system.until(lambda: said(system, "ugc init"))
-        assert not starting.done()
-
+    async with waiting_to_start(system) as started:
         await system.make_topics()
-        await starting
+        await started
         await system.append(5)
-        await system.until(system.caught_up)
-    finally:
-        system.etl.kill()
-        await asyncio.wait({starting})
 
     await system.check()
 

@@ -1,8 +1,6 @@
 """What the client makes of a real engine's refusals, and of a server that comes and goes."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -180,15 +178,6 @@ async def test_many_calls_share_a_few_connections(warehouse_server):
 
 
 # --- a server that comes and goes
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[ChdbServer]:
-    """A server for one test alone, running."""
-    server = ChdbServer(tmp_path / "data")
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.mark.parametrize("end", [ChdbServer.stop, ChdbServer.kill], ids=["stopped", "killed"])

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Raw
 
+from tests.events import uuid7, valid_event
 from ugc_core.adapters.memory_log import MemoryLog, MemoryLogReader
 from ugc_core.backoff import Backoff
 from ugc_core.clock import ManualClock
@@ -31,16 +32,7 @@ _ids = count(1)
 
 
 def event(**changes: object) -> Event:
-    fields: dict[str, object] = {
-        "event_id": UUID(int=NOW_MS << 80 | 7 << 76 | 0b10 << 62 | next(_ids)),
-        "film_id": UUID(int=7),
-        "user_id": UUID(int=1),
-        "progress": 120.0,
-        "total": 5400.0,
-        "viewed_at": NOW_MS,
-        "received_at": NOW_MS,
-    }
-    return Event(**(fields | changes))  # type: ignore[arg-type]
+    return valid_event(uuid7(next(_ids)), **changes)
 
 
 def records(events: Iterable[Event], size: int = 1) -> list[Record]:

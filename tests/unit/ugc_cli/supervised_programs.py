@@ -62,6 +62,12 @@ PROGRAMS = {
 }
 
 
+async def begin(supervisor: Supervisor, child: Child) -> None:
+    """Start a child, and wait until it is ready."""
+    await supervisor.start(child)
+    await supervisor.ready(child, timeout_s=WAIT_S)
+
+
 @dataclass
 class Programs:
     """Where the programs are, and what they leave behind."""

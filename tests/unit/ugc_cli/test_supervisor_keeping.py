@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.ugc_cli.supervised_programs import WAIT_S, is_gone, pid, until
+from tests.unit.ugc_cli.supervised_programs import WAIT_S, begin, is_gone, pid, until
 from ugc_cli.children import Child
 from ugc_cli.supervisor import ChildFailedError
 
@@ -10,8 +10,7 @@ from ugc_cli.supervisor import ChildFailedError
 async def test_a_child_that_is_killed_is_started_again(programs):
     async with programs.supervised() as supervisor:
         child = programs.child("steady")
-        await supervisor.start(child)
-        await supervisor.ready(child, timeout_s=WAIT_S)
+        await begin(supervisor, child)
         first = pid(child)
 
         child.kill()
@@ -24,8 +23,7 @@ async def test_a_child_that_is_killed_is_started_again(programs):
 async def test_a_child_that_goes_on_failing_is_given_up_with_its_last_words(programs):
     async with programs.supervised() as supervisor:
         child = programs.child("once")
-        await supervisor.start(child)
-        await supervisor.ready(child, timeout_s=WAIT_S)
+        await begin(supervisor, child)
         child.kill()
 
         with pytest.raises(ChildFailedError) as failed:
@@ -46,8 +44,7 @@ async def test_a_child_that_goes_on_failing_is_given_up_with_its_last_words(prog
 async def test_failures_long_apart_do_not_add_up(programs):
     async with programs.supervised() as supervisor:
         child = programs.child("steady")
-        await supervisor.start(child)
-        await supervisor.ready(child, timeout_s=WAIT_S)
+        await begin(supervisor, child)
         for _ in range(8):
             before = pid(child)
             await supervisor.clock.sleep(31)
@@ -71,8 +68,7 @@ async def test_a_child_that_stops_answering_is_killed_and_started_again(programs
 
     async with programs.supervised() as supervisor:
         child = programs.child("stubborn", probe=probe)
-        await supervisor.start(child)
-        await supervisor.ready(child, timeout_s=WAIT_S)
+        await begin(supervisor, child)
         first = pid(child)
         await until(lambda: asked > 5)
 
@@ -95,8 +91,7 @@ async def test_two_lost_probes_are_no_reason_to_kill(programs):
 
     async with programs.supervised() as supervisor:
         child = programs.child("steady", probe=probe)
-        await supervisor.start(child)
-        await supervisor.ready(child, timeout_s=WAIT_S)
+        await begin(supervisor, child)
 
         await until(lambda: lost > 60)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.ugc_cli.supervised_programs import WAIT_S, until
+from tests.unit.ugc_cli.supervised_programs import WAIT_S, begin, until
 from ugc_cli.supervisor import ChildFailedError
 
 
@@ -77,8 +77,7 @@ async def test_a_failed_probe_that_is_a_bug_fails_the_start(programs):
 async def test_a_line_longer_than_any_buffer_is_copied_to_the_log(programs):
     async with programs.supervised() as supervisor:
         child = programs.child("chatty")
-        await supervisor.start(child)
-        await supervisor.ready(child, timeout_s=WAIT_S)
+        await begin(supervisor, child)
 
         await until(lambda: "ready" in child.spec.log.read_text())
 
@@ -89,8 +88,7 @@ async def test_a_large_log_is_put_aside_when_the_child_starts(programs):
     child = programs.child("steady")
     child.spec.log.write_bytes(b"old\n" * 2_600_000)
     async with programs.supervised() as supervisor:
-        await supervisor.start(child)
-        await supervisor.ready(child, timeout_s=WAIT_S)
+        await begin(supervisor, child)
         await until(lambda: child.spec.log.read_bytes() == b"ready\n")
 
     assert (programs.folder / "steady.1.log").stat().st_size == 10_400_000

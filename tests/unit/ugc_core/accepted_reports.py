@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.events import uuid7
 from ugc_core.acceptance import Viewer, Window, accept, parse_report
 from ugc_core.errors import ReportRefusedError
 
@@ -36,4 +37,4 @@ def refused(body, **changes):
 
 
 def v7(at_ms):
-    return str(UUID(int=at_ms << 80 | 7 << 76 | 0b10 << 62 | 5))
+    return str(uuid7(5, at_ms))

@@ -3,12 +3,10 @@
 import os
 import signal
 import stat
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
 
+from tests.unit.ugc_core.children import child
 from ugc_core.errors import InUseError
 from ugc_core.files import lock, locked, owner, sync_directory, write_private
 
@@ -23,19 +21,9 @@ with lock(Path(sys.argv[1]), what="it", then="wait"):
 """
 
 
-@contextmanager
 def holder(path):
-    """Hold the lock in another process; ends with it."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
+    """Hold the lock in another process."""
+    return child(HOLDER, path, says="held")
 
 
 def test_a_lock_that_another_process_holds_names_its_owner(tmp_path):

@@ -4,13 +4,12 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
+from tests.unit.ugc_core.children import child
 from tests.unit.ugc_core.sqlite_logs import ONE, append_all, numbered
 from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
 from ugc_core.adapters.sqlite_log_reader import SqliteLogReader
@@ -42,21 +41,6 @@ async def main(path, name, calls, at_once):
 
 asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
 """
-
-
-@contextmanager
-def child(program, *arguments):
-    """Run a program that says "ready" when it is."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        yield process
-        process.kill()
 
 
 def go(process):

@@ -1,5 +1,7 @@
 """What a log in a file takes away when its retention is over, and what it keeps."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 
 from tests.unit.ugc_core.sqlite_logs import HOUR_S, ONE, append_all, numbered, settle
@@ -14,6 +16,16 @@ async def retain(log, clock):
     await clock.sleep(61)
     await log.writer.append(b"viewer", [b"tick"])
     await settle(log)
+
+
+@asynccontextmanager
+async def aged(open_log, clock, *, committed, records=10):
+    """Open a log whose records have outlived its retention, and were read up to an offset."""
+    async with open_log(retention_hours=1, pack_lines=1) as log:
+        await append_all(log, numbered(0, records))
+        await log.reader.commit({0: Commit(offset=committed)})
+        await clock.sleep(2 * HOUR_S)
+        yield log
 
 
 async def low(log):
@@ -40,10 +52,7 @@ async def test_committed_records_go_when_their_retention_is_over_and_none_before
 
 
 async def test_reading_below_the_low_mark_is_an_error(open_log, clock):
-    async with open_log(retention_hours=1, pack_lines=1) as log:
-        await append_all(log, numbered(0, 10))
-        await log.reader.commit({0: Commit(offset=4)})
-        await clock.sleep(2 * HOUR_S)
+    async with aged(open_log, clock, committed=4) as log:
         await retain(log, clock)
         log.reader.seek(0, 3)
 
@@ -52,10 +61,7 @@ async def test_reading_below_the_low_mark_is_an_error(open_log, clock):
 
 
 async def test_a_new_group_starts_at_the_oldest_record_that_is_left(open_log, clock):
-    async with open_log(retention_hours=1, pack_lines=1) as log:
-        await append_all(log, numbered(0, 10))
-        await log.reader.commit({0: Commit(offset=4)})
-        await clock.sleep(2 * HOUR_S)
+    async with aged(open_log, clock, committed=4) as log:
         await retain(log, clock)
 
     async with open_log(group="audit") as log:
@@ -63,10 +69,7 @@ async def test_a_new_group_starts_at_the_oldest_record_that_is_left(open_log, cl
 
 
 async def test_offsets_at_never_lies_below_the_low_mark(open_log, clock):
-    async with open_log(retention_hours=1, pack_lines=1) as log:
-        await append_all(log, numbered(0, 10))
-        await log.reader.commit({0: Commit(offset=10)})
-        await clock.sleep(2 * HOUR_S)
+    async with aged(open_log, clock, committed=10) as log:
         await retain(log, clock)
 
         assert await log.admin.offsets_at("views", 0) == {0: 10}
@@ -86,10 +89,7 @@ async def test_the_slowest_group_decides_what_may_go(open_log, path, clock):
 
 
 async def test_a_group_that_has_just_begun_holds_everything(open_log, path, clock):
-    async with open_log(retention_hours=1, pack_lines=1) as log:
-        await append_all(log, numbered(0, 10))
-        await log.reader.commit({0: Commit(offset=8)})
-        await clock.sleep(2 * HOUR_S)
+    async with aged(open_log, clock, committed=8) as log:
         async with SqliteLogReader.open(path, "views", "new", ONE, clock=clock) as new:
             await new.commit({0: Commit(offset=0)})
         await retain(log, clock)
@@ -125,10 +125,7 @@ async def test_each_commit_counts_from_its_own_time(open_log, clock):
 
 
 async def test_a_long_backlog_goes_in_steps(open_log, clock):
-    async with open_log(retention_hours=1, pack_lines=1) as log:
-        await append_all(log, numbered(0, 2500))
-        await log.reader.commit({0: Commit(offset=2500)})
-        await clock.sleep(2 * HOUR_S)
+    async with aged(open_log, clock, committed=2500, records=2500) as log:
         found = []
         for _ in range(2):
             await retain(log, clock)

@@ -1,7 +1,6 @@
 """Builders of what the pipeline works on; each call says only what its test is about."""
 
-from uuid import UUID
-
+from tests.events import uuid7, valid_event
 from ugc_core.codec import EVENT_HEADERS, encode_event
 from ugc_core.events import Event
 from ugc_core.log import Headers, Record
@@ -20,16 +19,7 @@ BAD = b"{no report}"
 
 def event(number: int = 1, **changes: object) -> Event:
     """Return a valid event; its number makes its id."""
-    fields: dict[str, object] = {
-        "event_id": UUID(int=NOW_MS << 80 | 7 << 76 | 0b10 << 62 | number),
-        "film_id": UUID(int=7),
-        "user_id": UUID(int=1),
-        "progress": 120.0,
-        "total": 5400.0,
-        "viewed_at": NOW_MS,
-        "received_at": NOW_MS,
-    }
-    return Event(**(fields | changes))  # type: ignore[arg-type]
+    return valid_event(uuid7(number), **changes)
 
 
 def line(number: int = 1, **changes: object) -> bytes:

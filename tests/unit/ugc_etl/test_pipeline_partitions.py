@@ -11,6 +11,7 @@ from tests.unit.ugc_etl.fakes import GatedStore, RebalancedReader, World, assert
 from ugc_core import telemetry
 from ugc_core.errors import PartitionLostError
 from ugc_core.log import Commit, Record
+from ugc_etl.pipeline import Pipeline
 
 
 async def test_a_new_partition_is_picked_up_without_a_restart():
@@ -26,12 +27,18 @@ async def test_a_new_partition_is_picked_up_without_a_restart():
     assert stored(world) == ids(1, 2)
 
 
-async def test_a_partition_that_goes_to_another_member_is_dropped_without_a_commit():
+async def held_at_an_insert(many: int) -> tuple[World, RebalancedReader, Pipeline]:
+    """Return a pipeline that has read so many records, and whose first insert has no answer yet."""
     world = World(store=GatedStore(0))
-    world.append_each([event(n) for n in range(3)])
+    world.append_each([event(n) for n in range(many)])
     reader = RebalancedReader(world.log, world.clock)
     pipeline = world.pipeline(reader, max_rows=1)
     await step_until(pipeline, lambda: world.store.waiting == {0})
+    return world, reader, pipeline
+
+
+async def test_a_partition_that_goes_to_another_member_is_dropped_without_a_commit():
+    world, reader, pipeline = await held_at_an_insert(3)
 
     reader.lose(0)
     await pipeline.step()
@@ -44,11 +51,7 @@ async def test_a_partition_that_goes_to_another_member_is_dropped_without_a_comm
 
 
 async def test_a_partition_that_comes_back_starts_again_at_its_commit():
-    world = World(store=GatedStore(0))
-    world.append_each([event(n) for n in range(4)])
-    reader = RebalancedReader(world.log, world.clock)
-    pipeline = world.pipeline(reader, max_rows=1)
-    await step_until(pipeline, lambda: world.store.waiting == {0})
+    world, reader, pipeline = await held_at_an_insert(4)
     reader.lose(0)
     await pipeline.step()
 
