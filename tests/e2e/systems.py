@@ -32,6 +32,7 @@ COMMAND_S = 30.0
 STORED_S = 30.0
 
 SERVICES = ("chdb_server", "ugc_api", "ugc_etl")
+FREE_PORTS = ("--port", "0", "--clickhouse-port", "0")
 ROOT = Path(__file__).parents[2]
 _LOOKS = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "LINES", "TERM")
 _OURS = ("VIRTUAL_ENV", "UV_RUN_RECURSION_DEPTH", "PYTHONPATH", "PYTEST_ADDOPTS")
@@ -214,7 +215,6 @@ class Up(Running):
 
 def start_up(data: Path, *options: str, env: Mapping[str, str] | None = None) -> Up:
     """Start `ugc up` on any free ports, without waiting for it; its output goes beside `data`."""
-    ports = ("--port", "0", "--clickhouse-port", "0")
-    arguments = [UGC, "up", "--data", str(data), *ports, "--json", *options]
+    arguments = [UGC, "up", "--data", str(data), *FREE_PORTS, "--json", *options]
     folder = Path(tempfile.mkdtemp(prefix="out-", dir=data.parent))
     return Up(arguments=arguments, folder=folder, env=env, data=data)
