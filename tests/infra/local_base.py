@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def _copy_python(local: Path) -> Iterable[Path]:
     leave = shutil.ignore_patterns("__pycache__", "*-packages", "test", "idlelib", "tkinter")
     shutil.copytree(source, target, ignore=leave, symlinks=True)
     (target / "site-packages").mkdir()
+    # Where a distribution keeps pip's wheel for `ensurepip` outside of the standard library.
+    if wheels := sysconfig.get_config_var("WHEEL_PKG_DIR"):
+        shutil.copytree(wheels, local.parents[1] / Path(wheels).relative_to("/"))
     python = _copy(Path(sys.executable).resolve(), local / "bin" / name)
     for alias in ("python", "python3"):
         (local / "bin" / alias).symlink_to(name)
