@@ -11,11 +11,11 @@ import jwt
 import pytest
 
 from ugc_api.app import create_app
-from ugc_api.auth import Hs256Verifier
-from ugc_api.health import Health
-from ugc_api.intake import Intake
-from ugc_api.metrics import ApiMetrics
-from ugc_api.resume import ResumePoints
+from ugc_api.auth.tokens import Hs256Verifier
+from ugc_api.intake.intake import Intake
+from ugc_api.operating.health import Health
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
 from ugc_core.acceptance import Window
 from ugc_core.adapters.memory_log import MemoryLog, MemoryLogAdmin, MemoryLogWriter

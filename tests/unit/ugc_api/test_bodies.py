@@ -6,8 +6,8 @@ import pytest
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from ugc_api.bodies import read_body
-from ugc_api.problems import ProblemError
+from ugc_api.intake.bodies import read_body
+from ugc_api.problems.problem import ProblemError
 
 
 class Sender:

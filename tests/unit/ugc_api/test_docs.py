@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from ugc_api import examples
-from ugc_api.kinds import KINDS
+from ugc_api.documentation import examples
+from ugc_api.problems.kinds import KINDS
 from ugc_core.events import Report
 from ugc_core.settings import ApiSection
 

@@ -10,8 +10,8 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from structlog.testing import capture_logs
 
-from ugc_api.envelope import Envelope
-from ugc_api.kinds import KINDS
+from ugc_api.operating.envelope import Envelope
+from ugc_api.problems.kinds import KINDS
 from ugc_core.errors import LogBusyError, LogDamagedError, LogUnavailableError
 
 GOOD = {"progress": 1, "total": 2}

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.leftovers import failing, left_behind
-from ugc_api.problems import ProblemError
+from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import Viewer
 from ugc_core.errors import LogDamagedError, LogUnavailableError
 

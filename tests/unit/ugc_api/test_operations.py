@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ugc_api.health import Health
+from ugc_api.operating.health import Health
 from ugc_core.errors import (
     LogBusyError,
     LogDamagedError,

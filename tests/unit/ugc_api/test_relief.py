@@ -1,6 +1,6 @@
 """Memory is given back once the log has been back for a while, and then not again."""
 
-from ugc_api.relief import Relief
+from ugc_api.operating.relief import Relief
 from ugc_core.clock import ManualClock
 from ugc_core.errors import LogUnavailableError
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import jwt
 import pytest
 
-from ugc_api.auth import Hs256Verifier, TokenRefusedError
+from ugc_api.auth.tokens import Hs256Verifier, TokenRefusedError
 from ugc_cli.tokens import Claims, mint
 from ugc_core.clock import ManualClock
 from ugc_core.settings import AuthSection

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from ugc_api.auth import Hs256Verifier
-from ugc_api.health import Health
-from ugc_api.intake import Intake
-from ugc_api.metrics import ApiMetrics
-from ugc_api.resume import ResumePoints
+from ugc_api.auth.tokens import Hs256Verifier
+from ugc_api.intake.intake import Intake
+from ugc_api.operating.health import Health
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
 from ugc_core.acceptance import Window
 from ugc_core.bootstrap import open_log_admin, open_log_writer, open_warehouse

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from ugc_api.auth import TokenVerifier
-from ugc_api.health import Health
-from ugc_api.intake import Intake
-from ugc_api.metrics import ApiMetrics
-from ugc_api.resume import ResumePoints
+from ugc_api.auth.tokens import TokenVerifier
+from ugc_api.intake.intake import Intake
+from ugc_api.operating.health import Health
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.reading.resume import ResumePoints
 from ugc_core.clock import Clock
 from ugc_core.settings import ApiSection
 

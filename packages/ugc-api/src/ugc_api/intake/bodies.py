@@ -6,11 +6,9 @@ from contextlib import suppress
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from ugc_api import kinds
-from ugc_api.problems import ProblemError
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import ProblemError
 
-JSON = "application/json"
-NDJSON = "application/x-ndjson"
 _MAX_LENGTH_DIGITS = 15
 _DISCARD_BYTES = 1_048_576
 """Read and dropped of a body that is too large, so that its sender gets to read the answer."""

@@ -1,15 +1,12 @@
-"""What the service answers when all went well."""
+"""What the write routes answer when all went well."""
 
 from collections.abc import Sequence
-from typing import Annotated
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from ugc_api.problems import Problem
+from ugc_api.problems.problem import Problem
 from ugc_core.log import Receipt
-
-UtcText = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -75,33 +72,3 @@ class BatchAnswer(Struct, frozen=True, kw_only=True):
     refused: int
     duplicates: int
     items: Sequence[Item]
-
-
-class ResumePoint(Struct, frozen=True, kw_only=True):
-    """Where a viewer is in a film.
-
-    Attributes:
-        film_id: The film.
-        progress: Playhead, in seconds of film.
-        total: Length of the film, in seconds.
-        updated_at: When the viewer was there: RFC 3339, UTC, milliseconds.
-        finished: Whether at least 95 % of the film lies behind.
-    """
-
-    film_id: UUID
-    progress: float
-    total: float
-    updated_at: UtcText
-    finished: bool
-
-
-class ContinueWatching(Struct, frozen=True, kw_only=True):
-    """Films that a viewer may want to go on with, the latest first.
-
-    Attributes:
-        items: The films.
-        next_cursor: Give it as `cursor` to get the next page; null on the last page.
-    """
-
-    items: Sequence[ResumePoint]
-    next_cursor: str | None

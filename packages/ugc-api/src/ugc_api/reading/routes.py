@@ -7,15 +7,15 @@ from uuid import UUID
 import msgspec
 from fastapi import Depends, FastAPI, Query, Request, Response
 
-from ugc_api import bodies, kinds
-from ugc_api.auth import bearer
-from ugc_api.openapi import LIST_OPERATION, POINT_OPERATION
-from ugc_api.problems import FieldError, ProblemError, refuse_parameter
-from ugc_api.resume import Cursor
-from ugc_api.services import Services
-from ugc_api.sparing import SparingLog
-from ugc_api.writes import MANY_PATH, ONE_PATH
+from ugc_api import media_types
+from ugc_api.auth.tokens import TokenVerifier, bearer
+from ugc_api.operating.sparing import SparingLog
+from ugc_api.paths import MANY_PATH, ONE_PATH
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import FieldError, ProblemError, refuse_parameter
+from ugc_api.reading.resume import Cursor, ResumePoints
 from ugc_core.acceptance import Viewer
+from ugc_core.clock import Clock
 from ugc_core.errors import QueryRefusedError, WarehouseUnavailableError
 
 T = TypeVar("T")
@@ -32,14 +32,15 @@ ProfileId = Annotated[
 ]
 
 
-def add_read_routes(app: FastAPI, services: Services) -> None:
+def add_read_routes(
+    app: FastAPI, *, points: ResumePoints, verifier: TokenVerifier, clock: Clock
+) -> None:
     """Add both routes."""
-    points = services.resume_points
-    failures = SparingLog(services.clock, "a read failed")
+    failures = SparingLog(clock, "a read failed")
 
     # As a dependency it comes first: without a token nothing is said about parameters.
     async def caller(request: Request) -> Viewer:
-        return bearer(request, services.verifier)
+        return bearer(request, verifier)
 
     async def get_resume_point(
         viewer: Annotated[Viewer, Depends(caller)], film_id: UUID, profile_id: ProfileId = None
@@ -72,8 +73,8 @@ def add_read_routes(app: FastAPI, services: Services) -> None:
         )
         return _found(await _read(failures, page))
 
-    app.add_api_route(ONE_PATH, get_resume_point, **POINT_OPERATION)
-    app.add_api_route(MANY_PATH, get_continue_watching, **LIST_OPERATION)
+    app.add_api_route(ONE_PATH, get_resume_point)
+    app.add_api_route(MANY_PATH, get_continue_watching)
 
 
 async def _read(failures: SparingLog, question: Awaitable[T]) -> T:
@@ -109,4 +110,4 @@ def _cursor(text: str | None) -> Cursor | None:
 
 def _found(answer: object) -> Response:
     headers = {"Cache-Control": "no-store"}
-    return Response(_encode(answer), 200, headers, bodies.JSON)
+    return Response(_encode(answer), 200, headers, media_types.JSON)

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ugc_api.answers import Accepted, BatchAnswer, ContinueWatching, ResumePoint
-from ugc_api.health import Readiness
-from ugc_api.problems import Problem
+from ugc_api.intake.answers import Accepted, BatchAnswer
+from ugc_api.operating.health import Readiness
+from ugc_api.problems.problem import Problem
+from ugc_api.reading.answers import ContinueWatching, ResumePoint
 from ugc_core.events import Report
 from ugc_core.schemas import described
 

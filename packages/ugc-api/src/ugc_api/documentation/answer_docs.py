@@ -7,11 +7,12 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from ugc_api import bodies, examples
-from ugc_api.health import Readiness
-from ugc_api.kinds import Kind
-from ugc_api.problems import MEDIA_TYPE, Problem
-from ugc_api.schemas import ref
+from ugc_api import media_types
+from ugc_api.documentation import examples
+from ugc_api.documentation.schemas import ref
+from ugc_api.operating.health import Readiness
+from ugc_api.problems.kinds import Kind
+from ugc_api.problems.problem import Problem
 
 Json = dict[str, Any]
 
@@ -26,7 +27,7 @@ def problems(*found: Kind) -> dict[str, Json]:
     answers: dict[str, Json] = {}
     for status, group in groupby(sorted(found, key=lambda k: k.status), lambda k: k.status):
         shown = {kind.slug: {"value": examples.problem(kind)} for kind in group}
-        content = {MEDIA_TYPE: {"schema": ref(Problem), "examples": shown}}
+        content = {media_types.PROBLEM: {"schema": ref(Problem), "examples": shown}}
         answer: Json = {"description": HTTPStatus(status).phrase, "content": content}
         if status in _HEADERS:
             answer["headers"] = _HEADERS[status]
@@ -37,7 +38,7 @@ def problems(*found: Kind) -> dict[str, Json]:
 def answer(struct: type[Struct], description: str, example: Struct) -> Json:
     """Return the answer of an operation that went well."""
     content = {"schema": ref(struct), "example": to_builtins(example)}
-    return {"description": description, "content": {bodies.JSON: content}}
+    return {"description": description, "content": {media_types.JSON: content}}
 
 
 def text(description: str) -> Json:
@@ -48,5 +49,5 @@ def text(description: str) -> Json:
 def readiness(description: str) -> Json:
     """Return an answer of the readiness page, in words or in full."""
     found = text(description)
-    found["content"][bodies.JSON] = {"schema": ref(Readiness)}
+    found["content"][media_types.JSON] = {"schema": ref(Readiness)}
     return found

@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ugc_api.relief import Relief
-from ugc_api.sparing import SparingLog
+from ugc_api.operating.relief import Relief
+from ugc_api.operating.sparing import SparingLog
 from ugc_core.clock import Clock
 from ugc_core.errors import LogBusyError, LogDamagedError, LogUnavailableError, UgcError
 from ugc_core.log import LogAdmin

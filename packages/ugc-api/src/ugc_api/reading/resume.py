@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ugc_api.answers import ContinueWatching, ResumePoint
+from ugc_api.reading.answers import ContinueWatching, ResumePoint
 from ugc_core.warehouse import Warehouse
 
 FINISHED_PERCENT = 95

@@ -5,18 +5,17 @@ from uuid import UUID
 
 from msgspec import to_builtins
 
-from ugc_api import kinds
-from ugc_api.answers import (
+from ugc_api.intake.answers import (
     Accepted,
     AcceptedItem,
     BatchAnswer,
-    ContinueWatching,
     RefusedItem,
-    ResumePoint,
 )
-from ugc_api.kinds import Kind
-from ugc_api.problems import FieldError, Problem
-from ugc_api.resume import Cursor
+from ugc_api.problems import kinds
+from ugc_api.problems.kinds import Kind
+from ugc_api.problems.problem import FieldError, Problem
+from ugc_api.reading.answers import ContinueWatching, ResumePoint
+from ugc_api.reading.resume import Cursor
 from ugc_core.log import Receipt
 
 Json = dict[str, Any]

@@ -4,9 +4,9 @@ from html import escape
 
 from fastapi import FastAPI, Response
 
-from ugc_api import kinds
-from ugc_api.kinds import KINDS, Kind
-from ugc_api.problems import ProblemError
+from ugc_api.problems import kinds
+from ugc_api.problems.kinds import KINDS, Kind
+from ugc_api.problems.problem import ProblemError
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 _HEADERS = {"Content-Security-Policy": _POLICY, "Cache-Control": "public, max-age=3600"}

@@ -8,8 +8,9 @@ import msgspec
 from fastapi import Response
 from msgspec import Struct
 
-from ugc_api import kinds
-from ugc_api.kinds import Kind
+from ugc_api import media_types
+from ugc_api.problems import kinds
+from ugc_api.problems.kinds import Kind
 from ugc_core.errors import (
     ForeignReportError,
     LogBusyError,
@@ -18,7 +19,6 @@ from ugc_core.errors import (
     ReportRefusedError,
 )
 
-MEDIA_TYPE = "application/problem+json"
 _encode = msgspec.json.Encoder().encode
 
 BUSY_RETRY_S = 1
@@ -86,7 +86,7 @@ class ProblemError(Exception):
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer that carries `problem`."""
     every = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(_encode(problem), problem.status, every, MEDIA_TYPE)
+    return Response(_encode(problem), problem.status, every, media_types.PROBLEM)
 
 
 def plain(status: int, detail: str) -> Problem:

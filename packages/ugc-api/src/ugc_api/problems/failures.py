@@ -6,8 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from ugc_api import kinds
-from ugc_api.problems import FieldError, Problem, ProblemError, plain, respond
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import FieldError, Problem, ProblemError, plain, respond
 
 
 def add_failure_handlers(app: FastAPI) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Raw
 
-from ugc_api.answers import (
+from ugc_api.intake.answers import (
     Accepted,
     AcceptedItem,
     BatchAnswer,
@@ -14,9 +14,9 @@ from ugc_api.answers import (
     Item,
     RefusedItem,
 )
-from ugc_api.health import Health
-from ugc_api.metrics import ApiMetrics
-from ugc_api.problems import ProblemError, of_damage, of_log, of_refusal
+from ugc_api.operating.health import Health
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.problems.problem import ProblemError, of_damage, of_log, of_refusal
 from ugc_core.acceptance import Viewer, Window, accept, parse_report
 from ugc_core.clock import Clock
 from ugc_core.codec import EVENT_HEADERS, encode_event, log_key

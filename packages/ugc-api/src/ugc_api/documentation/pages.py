@@ -14,9 +14,9 @@ from importlib.resources.abc import Traversable
 import msgspec
 from fastapi import FastAPI, Request, Response
 
-from ugc_api import bodies, kinds
-from ugc_api.problems import ProblemError
-from ugc_api.services import Services
+from ugc_api import media_types
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import ProblemError
 from ugc_core.settings import ApiSection
 
 # Swagger UI and Redoc set styles from their scripts; Redoc searches in a worker of its own.
@@ -37,9 +37,8 @@ _OWN = ("docs.js", "redoc.js")
 _encode = msgspec.json.Encoder().encode
 
 
-def add_docs_routes(app: FastAPI, services: Services) -> None:
+def add_docs_routes(app: FastAPI, section: ApiSection) -> None:
     """Add the pages, the document and the assets."""
-    section = services.settings
     assets = _assets()
 
     async def docs(request: Request) -> Response:
@@ -52,7 +51,7 @@ def add_docs_routes(app: FastAPI, services: Services) -> None:
 
     async def document(request: Request) -> Response:
         require_password(request, section)
-        return Response(_encode(app.openapi()), 200, _HEADERS, bodies.JSON)
+        return Response(_encode(app.openapi()), 200, _HEADERS, media_types.JSON)
 
     async def asset(request: Request) -> Response:
         require_password(request, section)
@@ -105,7 +104,7 @@ def _assets() -> Mapping[str, Traversable]:
 
 
 def _own(name: str) -> Traversable:
-    return resources.files("ugc_api") / "static" / name
+    return resources.files("ugc_api.documentation") / "static" / name
 
 
 def _file(file: Traversable) -> Response:

@@ -7,9 +7,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from ugc_api import kinds
-from ugc_api.metrics import ApiMetrics
-from ugc_api.problems import ProblemError, respond
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import ProblemError, respond
 from ugc_core.clock import Clock
 from ugc_core.uuid7 import make_uuid7
 

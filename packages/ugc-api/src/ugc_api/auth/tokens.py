@@ -10,8 +10,8 @@ from jwt import PyJWS
 from jwt.exceptions import InvalidKeyError, InvalidTokenError
 from msgspec import Struct
 
-from ugc_api import kinds
-from ugc_api.problems import ProblemError
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import Viewer
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError

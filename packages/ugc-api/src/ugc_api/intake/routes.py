@@ -1,50 +1,51 @@
 """The write routes. They take the bare request: no model, no dependency, no copy."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from msgspec import Raw
 
-from ugc_api import bodies, kinds
-from ugc_api.auth import bearer
-from ugc_api.openapi import BATCH_OPERATION, REPORT_OPERATION
-from ugc_api.problems import ProblemError, refuse_parameter
-from ugc_api.services import Services
+from ugc_api import media_types
+from ugc_api.auth.tokens import TokenVerifier, bearer
+from ugc_api.intake import bodies
+from ugc_api.intake.intake import Intake
+from ugc_api.paths import MANY_PATH, ONE_PATH
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import ProblemError, refuse_parameter
 from ugc_core.events import NIL
+from ugc_core.settings import ApiSection
 
-ONE_PATH = "/api/v1/progresses/films/{film_id}/"
-MANY_PATH = "/api/v1/progresses/"
 _encode = msgspec.json.Encoder().encode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
 
 
-def add_write_routes(app: FastAPI, services: Services) -> None:
+def add_write_routes(
+    app: FastAPI, *, intake: Intake, verifier: TokenVerifier, limits: ApiSection
+) -> None:
     """Add both routes."""
-    limits = services.settings
 
     async def post_report(request: Request) -> Response:
-        viewer = bearer(request, services.verifier)
+        viewer = bearer(request, verifier)
         film_id = _film_id(request.path_params["film_id"])
-        bodies.media_type(request, (bodies.JSON,))
+        bodies.media_type(request, (media_types.JSON,))
         body = await bodies.read_body(
             request, limit=limits.max_body_bytes, timeout_s=limits.body_timeout_s
         )
-        return _accepted(await services.intake.one(body, viewer, film_id))
+        return _accepted(await intake.one(body, viewer, film_id))
 
     async def post_reports(request: Request) -> Response:
-        viewer = bearer(request, services.verifier)
-        kind = bodies.media_type(request, (bodies.JSON, bodies.NDJSON))
+        viewer = bearer(request, verifier)
+        kind = bodies.media_type(request, (media_types.JSON, media_types.NDJSON))
         body = await bodies.read_body(
             request, limit=limits.max_batch_bytes, timeout_s=limits.body_timeout_s
         )
         items = split(body, kind, most=limits.max_batch_events)
-        return _accepted(await services.intake.many(items, viewer))
+        return _accepted(await intake.many(items, viewer))
 
-    _add(app, ONE_PATH, post_report, REPORT_OPERATION)
-    _add(app, MANY_PATH, post_reports, BATCH_OPERATION)
+    app.add_api_route(ONE_PATH, post_report, methods=["POST"])
+    app.add_api_route(MANY_PATH, post_reports, methods=["POST"])
 
 
 def split(body: bytes, kind: str, *, most: int) -> Sequence[bytes | Raw]:
@@ -53,7 +54,7 @@ def split(body: bytes, kind: str, *, most: int) -> Sequence[bytes | Raw]:
     Raises:
         ProblemError: The array is malformed, or there are too many items.
     """
-    items = _lines(body) if kind == bodies.NDJSON else _array(body)
+    items = _lines(body) if kind == media_types.NDJSON else _array(body)
     if len(items) > most:
         detail = f"A batch holds at most {most} reports; this one has {len(items)}."
         raise ProblemError(kinds.TOO_LARGE, detail)
@@ -89,8 +90,4 @@ def _film_id(text: str) -> UUID:
 
 def _accepted(answer: object) -> Response:
     headers = {"Cache-Control": "no-store"}
-    return Response(_encode(answer), 202, headers, bodies.JSON)
-
-
-def _add(app: FastAPI, path: str, endpoint: Any, operation: dict[str, Any]) -> None:  # noqa: ANN401 - FastAPI's own type
-    app.add_api_route(path, endpoint, methods=["POST"], status_code=202, openapi_extra=operation)
+    return Response(_encode(answer), 202, headers, media_types.JSON)
