@@ -46,7 +46,7 @@ def test_the_api_takes_it_until_it_ends(auth):
     clock = ManualClock()
     token = mint(Claims(user_id=USER, profile_id=PROFILE, ttl_s=60), auth, now_ms=clock.wall_ms())
 
-    viewer = Hs256Verifier(auth, clock).verify(token)
+    viewer = Hs256Verifier(auth, clock).verify(token).viewer
 
     assert (viewer.user_id, viewer.profile_id) == (USER, PROFILE)
     later = ManualClock(wall_ms=clock.wall_ms() + 60_000 + auth.leeway_s * 1000)

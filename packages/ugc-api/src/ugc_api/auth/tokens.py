@@ -10,6 +10,7 @@ from jwt import PyJWS
 from jwt.exceptions import InvalidKeyError, InvalidTokenError
 from msgspec import Struct
 
+from ugc_api.auth.identity import Identity
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import Viewer
@@ -42,7 +43,7 @@ class TokenRefusedError(Exception):
 class TokenVerifier(Protocol):
     """Tells whose token it is. Keys are at hand: verifying waits for nothing."""
 
-    def verify(self, token: str) -> Viewer:
+    def verify(self, token: str) -> Identity:
         """Return the owner of a valid access token.
 
         Raises:
@@ -62,6 +63,7 @@ class Claims(Struct, frozen=True, kw_only=True):
         iss: Who made it.
         type: `access`, or absent.
         profile_id: The household member; absent means the user.
+        roles: What else the owner may do.
     """
 
     sub: UUID
@@ -72,6 +74,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     iss: str | None = None
     type: str | None = None
     profile_id: UUID | None = None
+    roles: tuple[str, ...] = ()
 
 
 _decode_claims = msgspec.json.Decoder(Claims).decode
@@ -98,9 +101,9 @@ class Hs256Verifier:
         self._rules = settings
         self._clock = clock
         self._most = remembered
-        self._seen: dict[bytes, tuple[float, Viewer]] = {}
+        self._seen: dict[bytes, tuple[float, Identity]] = {}
 
-    def verify(self, token: str) -> Viewer:
+    def verify(self, token: str) -> Identity:
         """Check signature, header and claims, or find the token among those seen."""
         key = hashlib.sha256(token.encode()).digest()
         now = self._clock.wall_ms() / 1000
@@ -110,8 +113,9 @@ class Hs256Verifier:
         claims = self._claims(token)
         _check_claims(claims, self._rules, now)
         viewer = Viewer(user_id=claims.sub, profile_id=claims.profile_id)
-        self._remember(key, claims.exp, viewer)
-        return viewer
+        identity = Identity(viewer=viewer, roles=frozenset(claims.roles))
+        self._remember(key, claims.exp, identity)
+        return identity
 
     def _claims(self, token: str) -> Claims:
         if len(token) > _MAX_TOKEN_CHARS:
@@ -126,12 +130,12 @@ class Hs256Verifier:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             _refuse("the token's claims are incomplete or malformed")
 
-    def _remember(self, key: bytes, until: float, viewer: Viewer) -> None:
+    def _remember(self, key: bytes, until: float, identity: Identity) -> None:
         """Make room by dropping the oldest entry; an entry never outlives its token."""
         self._seen.pop(key, None)
         if len(self._seen) >= self._most:
             del self._seen[next(iter(self._seen))]
-        self._seen[key] = until, viewer
+        self._seen[key] = until, identity
 
 
 def _secret(settings: AuthSection, jws: PyJWS) -> bytes:
@@ -152,7 +156,7 @@ def _secret(settings: AuthSection, jws: PyJWS) -> bytes:
     return secret
 
 
-def bearer(request: Request, verifier: TokenVerifier) -> Viewer:
+def bearer(request: Request, verifier: TokenVerifier) -> Identity:
     """Return who asks.
 
     Raises:

@@ -27,7 +27,7 @@ def add_write_routes(
     """Add both routes."""
 
     async def post_report(request: Request) -> Response:
-        viewer = bearer(request, verifier)
+        viewer = bearer(request, verifier).viewer
         film_id = _film_id(request.path_params["film_id"])
         bodies.media_type(request, (media_types.JSON,))
         body = await bodies.read_body(
@@ -36,7 +36,7 @@ def add_write_routes(
         return _accepted(await intake.one(body, viewer, film_id))
 
     async def post_reports(request: Request) -> Response:
-        viewer = bearer(request, verifier)
+        viewer = bearer(request, verifier).viewer
         kind = bodies.media_type(request, (media_types.JSON, media_types.NDJSON))
         body = await bodies.read_body(
             request, limit=limits.max_batch_bytes, timeout_s=limits.body_timeout_s

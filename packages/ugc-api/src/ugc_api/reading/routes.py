@@ -40,7 +40,7 @@ def add_read_routes(
 
     # As a dependency it comes first: without a token nothing is said about parameters.
     async def caller(request: Request) -> Viewer:
-        return bearer(request, verifier)
+        return bearer(request, verifier).viewer
 
     async def get_resume_point(
         viewer: Annotated[Viewer, Depends(caller)], film_id: UUID, profile_id: ProfileId = None
