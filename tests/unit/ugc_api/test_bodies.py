@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ugc_api.intake.bodies import read_body
+from ugc_api.intake.patience import Patience
 from ugc_api.problems.problem import ProblemError
 
 
@@ -17,6 +17,7 @@ class Sender:
         self.pieces = list(pieces)
         self.then = then
         self.taken = 0
+        self.silent = asyncio.Event()
 
     async def receive(self):
         if self.pieces:
@@ -24,23 +25,24 @@ class Sender:
             more = len(self.pieces) > 1 or self.then != "end"
             return {"type": "http.request", "body": self.pieces.pop(0), "more_body": more}
         if self.then == "silence":
+            self.silent.set()
             return await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
-    def request(self, **headers: str) -> Request:
-        pairs = [(n.replace("_", "-").encode(), v.encode()) for n, v in headers.items()]
-        return Request({"type": "http", "method": "POST", "headers": pairs}, self.receive)
+    async def body(self, *, limit: int, timeout_s: float = 5, **headers: str) -> bytes:
+        pairs = {n.replace("_", "-").encode(): v.encode() for n, v in headers.items()}
+        return await read_body(pairs, self.receive, limit=limit, patience=Patience(timeout_s))
 
 
 async def test_pieces_are_joined():
-    assert await read_body(Sender(b"ab", b"", b"cd").request(), limit=4, timeout_s=5) == b"abcd"
+    assert await Sender(b"ab", b"", b"cd").body(limit=4) == b"abcd"
 
 
 async def test_a_body_without_a_length_is_refused_as_soon_as_it_is_too_large():
     sender = Sender(b"ab", b"cd", b"e")
 
     with pytest.raises(ProblemError) as caught:
-        await read_body(sender.request(), limit=3, timeout_s=5)
+        await sender.body(limit=3)
 
     assert caught.value.problem.status == 413
 
@@ -50,7 +52,7 @@ async def test_a_length_that_is_too_large_is_refused_and_the_body_dropped(length
     sender = Sender(b"x" * 11)
 
     with pytest.raises(ProblemError) as caught:
-        await read_body(sender.request(content_length=length), limit=10, timeout_s=5)
+        await sender.body(limit=10, content_length=length)
 
     assert caught.value.problem.status == 413
     assert sender.taken == 1
@@ -60,7 +62,7 @@ async def test_only_so_much_of_a_large_body_is_dropped():
     sender = Sender(*[b"x" * 65_536] * 100)
 
     with pytest.raises(ProblemError) as caught:
-        await read_body(sender.request(), limit=10, timeout_s=5)
+        await sender.body(limit=10)
 
     assert sender.taken < 20
     assert caught.value.headers["Connection"] == "close"
@@ -68,17 +70,16 @@ async def test_only_so_much_of_a_large_body_is_dropped():
 
 async def test_a_client_that_waits_for_leave_to_send_too_much_gets_none():
     sender = Sender(b"x" * 11)
-    request = sender.request(content_length="11", expect="100-continue")
 
     with pytest.raises(ProblemError):
-        await read_body(request, limit=10, timeout_s=5)
+        await sender.body(limit=10, content_length="11", expect="100-continue")
 
     assert sender.taken == 0
 
 
 async def test_a_body_that_does_not_end_in_time_is_408_and_the_connection_closed():
     with pytest.raises(ProblemError) as caught:
-        await read_body(Sender(b"{", then="silence").request(), limit=10, timeout_s=0.01)
+        await Sender(b"{", then="silence").body(limit=10, timeout_s=0.01)
 
     assert caught.value.problem.status == 408
     assert caught.value.headers["Connection"] == "close"
@@ -86,11 +87,31 @@ async def test_a_body_that_does_not_end_in_time_is_408_and_the_connection_closed
 
 async def test_a_large_body_that_stalls_is_413_all_the_same():
     with pytest.raises(ProblemError) as caught:
-        await read_body(Sender(b"xx", then="silence").request(), limit=1, timeout_s=5)
+        await Sender(b"xx", then="silence").body(limit=1)
 
     assert caught.value.problem.status == 413
 
 
 async def test_a_client_that_goes_away_ends_the_request():
     with pytest.raises(ClientDisconnect):
-        await read_body(Sender(b"{", then="leave").request(), limit=10, timeout_s=5)
+        await Sender(b"{", then="leave").body(limit=10)
+
+
+async def test_a_wait_that_is_over_is_not_cancelled_later():
+    patience = Patience(0.01)
+    first = Sender(b"ab")
+
+    assert await read_body({}, first.receive, limit=4, patience=patience) == b"ab"
+    with pytest.raises(ProblemError):  # the timer fires for this one
+        await read_body({}, Sender(b"", then="silence").receive, limit=4, patience=patience)
+    assert await read_body({}, Sender(b"cd").receive, limit=4, patience=patience) == b"cd"
+
+
+async def test_a_request_that_is_cancelled_while_it_waits_stays_cancelled():
+    sender = Sender(b"{", then="silence")
+    waiting = asyncio.create_task(sender.body(limit=10))
+    async with asyncio.timeout(5):
+        await sender.silent.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting

@@ -18,7 +18,7 @@ SCHEMA = "#/components/schemas/"
 
 @pytest.fixture
 def document(api):
-    return api.app.openapi()
+    return api.app.app.openapi()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -100,7 +100,7 @@ def test_every_route_is_in_the_document(api, document):
     }
     routes = {
         (route.path, method)
-        for route in api.app.routes
+        for route in api.app.app.routes
         for method in route.methods
         if not route.path.startswith(("/api/docs", "/api/redoc", "/api/openapi", "/problems"))
         and method != "HEAD"

@@ -26,7 +26,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _MAX_EXTRA_DEPTH = 64
-_MAX_DEPTH = 128
+MAX_DEPTH = 128
 """Far below where a JSON reader runs out of stack: whoever reads the line has less of it."""
 _LINE_BREAK = re.compile(rb"[\r\n]")
 _PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -65,8 +65,8 @@ def parse_report(body: bytes | Raw) -> Report:
         MalformedReportError: Not JSON.
         ReportRefusedError: Not an object, or a field is missing or breaks its own bounds.
     """
-    if deeper_than(_MAX_DEPTH, bytes(body)):
-        raise MalformedReportError("", f"the JSON is nested too deeply: more than {_MAX_DEPTH}")
+    if deeper_than(MAX_DEPTH, bytes(body)):
+        raise MalformedReportError("", f"the JSON is nested too deeply: more than {MAX_DEPTH}")
     try:
         return _report_decoder.decode(body)
     except msgspec.ValidationError as error:

@@ -163,14 +163,21 @@ def bearer(request: Request, verifier: TokenVerifier) -> Identity:
         ProblemError: There is no token in the Authorization header, or it is refused.
     """
     given = request.headers.getlist("authorization")
-    scheme, _, token = given[0].partition(" ") if given else ("", "", "")
+    return identify(given[0].encode("latin-1") if len(given) == 1 else None, verifier)
+
+
+def identify(header: bytes | None, verifier: TokenVerifier) -> Identity:
+    """Return who asks, by the value of the Authorization header.
+
+    Raises:
+        ProblemError: There is no token in it, or it is refused.
+    """
+    scheme, _, token = (header or b"").decode("latin-1").partition(" ")
     if scheme.lower() != "bearer":
         challenge = {"WWW-Authenticate": 'Bearer realm="ugc"'}
         detail = "Send an access token as `Authorization: Bearer <token>`."
         raise ProblemError(kinds.MISSING_TOKEN, detail, headers=challenge)
     try:
-        if len(given) > 1:
-            _refuse("there is more than one Authorization header")
         return verifier.verify(token.strip())
     except TokenRefusedError as error:
         challenge = {

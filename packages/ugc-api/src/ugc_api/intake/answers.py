@@ -55,7 +55,7 @@ class RefusedItem(Struct, frozen=True, kw_only=True, tag_field="status", tag="re
     problem: Problem
 
 
-Item = AcceptedItem | DuplicateItem | RefusedItem
+Verdict = AcceptedItem | DuplicateItem | RefusedItem
 
 
 class BatchAnswer(Struct, frozen=True, kw_only=True):
@@ -71,4 +71,4 @@ class BatchAnswer(Struct, frozen=True, kw_only=True):
     accepted: int
     refused: int
     duplicates: int
-    items: Sequence[Item]
+    items: Sequence[Verdict]

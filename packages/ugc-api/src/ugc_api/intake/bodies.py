@@ -1,13 +1,17 @@
 """Reading a request's body: its kind, its size and how long it may take."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 
-from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
+from ugc_api.intake.patience import Patience
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
+
+Headers = Mapping[bytes, bytes]
 
 _MAX_LENGTH_DIGITS = 15
 _DISCARD_BYTES = 1_048_576
@@ -16,19 +20,29 @@ _DISCARD_S = 1.0
 _CLOSE = {"Connection": "close"}
 
 
-def media_type(request: Request, taken: tuple[str, ...]) -> str:
-    """Return the body's media type; without a header it is the first of `taken`.
+def check_encoding(headers: Headers) -> None:
+    """Refuse a body that is compressed.
 
     Raises:
-        ProblemError: It is another one, or the body is compressed.
+        ProblemError: It is.
     """
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.strip().lower() != b"identity":
         detail = "The body must not be compressed."
         accept = {"Accept-Encoding": "identity"}
         raise ProblemError(kinds.UNSUPPORTED_MEDIA, detail, headers=accept)
-    given = request.headers.get("content-type")
-    name = taken[0] if given is None else given.partition(";")[0].strip().lower()
+
+
+def media_type(headers: Headers, taken: tuple[str, ...]) -> str:
+    """Return the body's media type; without a header it is the first of `taken`.
+
+    Raises:
+        ProblemError: It is another one.
+    """
+    given = headers.get(b"content-type")
+    if given is None:
+        return taken[0]
+    name = given.decode("latin-1").partition(";")[0].strip().lower()
     if name not in taken:
         wanted = " or ".join(taken)
         detail = f"Send the body with Content-Type: {wanted}."
@@ -37,63 +51,74 @@ def media_type(request: Request, taken: tuple[str, ...]) -> str:
     return name
 
 
-async def read_body(request: Request, *, limit: int, timeout_s: float) -> bytes:
+async def read_body(headers: Headers, receive: Receive, *, limit: int, patience: Patience) -> bytes:
     """Return the whole body.
 
     Args:
-        request: The request.
+        headers: The request's headers.
+        receive: Where it comes from.
         limit: Most bytes.
-        timeout_s: Longest wait for the last byte, in seconds.
+        patience: Longest wait for the last byte.
 
     Raises:
         ProblemError: It is too large or too slow.
         ClientDisconnect: The client went away.
     """
-    try:
-        async with asyncio.timeout(timeout_s):
-            body = None if _says_too_large(request, limit) else await _read(request, limit)
-    except TimeoutError as error:
-        detail = f"The body did not arrive within {timeout_s:g} seconds."
-        raise ProblemError(kinds.BODY_TIMEOUT, detail, headers=_CLOSE) from error
+    body: bytes | None = None
+    if not _says_too_large(headers, limit):
+        wait = patience.begin()
+        try:
+            body = await _read(receive, limit)
+        except asyncio.CancelledError as error:
+            if not wait.expired or wait.task.uncancel() > 0:
+                raise
+            detail = f"The body did not arrive within {patience.timeout_s:g} seconds."
+            raise ProblemError(kinds.BODY_TIMEOUT, detail, headers=_CLOSE) from error
+        finally:
+            wait.over = True
     if body is None:
-        await _discard(request)
+        await _discard(headers, receive)
         detail = f"The body is larger than {limit} bytes."
         raise ProblemError(kinds.TOO_LARGE, detail, headers=_CLOSE)
     return body
 
 
-def _says_too_large(request: Request, limit: int) -> bool:
-    length = request.headers.get("content-length", "")
-    return length.isdecimal() and (len(length) > _MAX_LENGTH_DIGITS or int(length) > limit)
+def _says_too_large(headers: Headers, limit: int) -> bool:
+    length = headers.get(b"content-length", b"")
+    return length.isdigit() and (len(length) > _MAX_LENGTH_DIGITS or int(length) > limit)
 
 
-async def _read(request: Request, limit: int) -> bytes | None:
+async def _read(receive: Receive, limit: int) -> bytes | None:
     """Return the body; None as soon as it is larger than `limit`."""
-    chunks: list[bytes] = []
-    left = limit
-    more = True
-    while more:
-        message = await request.receive()
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):  # as nearly every body comes
+        return body if len(body) <= limit else None
+    chunks = [body]
+    left = limit - len(body)
+    while left >= 0:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk = message.get("body", b"")
-        left -= len(chunk)
-        if left < 0:
-            return None
         chunks.append(chunk)
-        more = message.get("more_body", False)
-    return b"".join(chunks)
+        left -= len(chunk)
+        if not message.get("more_body", False):
+            break
+    return b"".join(chunks) if left >= 0 else None
 
 
-async def _discard(request: Request) -> None:
+async def _discard(headers: Headers, receive: Receive) -> None:
     """Drop what follows, up to a bound; a client that waits for leave to send gets none."""
-    if "expect" in request.headers:
+    if b"expect" in headers:
         return
     left = _DISCARD_BYTES
     with suppress(TimeoutError):
         async with asyncio.timeout(_DISCARD_S):
             while left > 0:
-                message = await request.receive()
+                message = await receive()
                 left -= len(message.get("body", b""))
                 if not message.get("more_body", False):
                     return

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from msgspec import Raw
-
 from ugc_api.intake.answers import (
     Accepted,
     AcceptedItem,
     BatchAnswer,
     DuplicateItem,
-    Item,
     RefusedItem,
+    Verdict,
 )
+from ugc_api.intake.items import Item
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.problems.problem import ProblemError, of_damage, of_log, of_refusal
@@ -21,7 +20,7 @@ from ugc_core.acceptance import Viewer, Window, accept, parse_report
 from ugc_core.clock import Clock
 from ugc_core.codec import EVENT_HEADERS, encode_event, log_key
 from ugc_core.errors import LogDamagedError, LogUnavailableError, ReportRefusedError
-from ugc_core.events import Event
+from ugc_core.events import Event, Report
 from ugc_core.log import LogWriter, Receipt
 
 
@@ -50,19 +49,26 @@ class Intake:
             ProblemError: It is refused, or the log did not take it.
         """
         try:
-            event = self._accept(body, viewer, film_id)
+            event = accept(
+                parse_report(body),
+                viewer,
+                film_id=film_id,
+                received_ms=self.clock.wall_ms(),
+                window=self.window,
+            )
         except ReportRefusedError as error:
             raise self._refused(error) from error
         receipt = await self._append(viewer, [event])
         return Accepted(event_id=event.event_id, receipt=receipt)
 
-    async def many(self, items: Sequence[bytes | Raw], viewer: Viewer) -> BatchAnswer:
+    async def many(self, items: Sequence[Item], viewer: Viewer) -> BatchAnswer:
         """Keep every item that can be kept, in one record, and say what became of each.
 
         Raises:
             ProblemError: The log did not take them.
         """
-        found = [self._event_or_refused(item, viewer) for item in items]
+        received_ms = self.clock.wall_ms()
+        found = [self._event_or_refused(item, viewer, received_ms) for item in items]
         fresh: dict[tuple[UUID, UUID | None, UUID], Event] = {}
         for event in found:
             if isinstance(event, Event):
@@ -71,7 +77,7 @@ class Intake:
         if fresh:
             first = await self._append(viewer, list(fresh.values()))
             receipts = {name: _line(first, line) for line, name in enumerate(fresh)}
-        verdicts: list[Item] = []
+        verdicts: list[Verdict] = []
         for event in found:
             if isinstance(event, RefusedItem):
                 verdicts.append(event)
@@ -81,7 +87,7 @@ class Intake:
             verdicts.append(kind(event_id=event.event_id, receipt=receipts[name]))
         return self._answer(verdicts)
 
-    def _answer(self, verdicts: list[Item]) -> BatchAnswer:
+    def _answer(self, verdicts: list[Verdict]) -> BatchAnswer:
         kinds_of = [type(verdict) for verdict in verdicts]
         duplicates = kinds_of.count(DuplicateItem)
         self.metrics.duplicate(duplicates)
@@ -92,20 +98,14 @@ class Intake:
             items=verdicts,
         )
 
-    def _event_or_refused(self, item: bytes | Raw, viewer: Viewer) -> Event | RefusedItem:
+    def _event_or_refused(
+        self, item: Item, viewer: Viewer, received_ms: int
+    ) -> Event | RefusedItem:
         try:
-            return self._accept(item, viewer, None)
+            report = item if isinstance(item, Report) else parse_report(item)
+            return accept(report, viewer, film_id=None, received_ms=received_ms, window=self.window)
         except ReportRefusedError as error:
             return RefusedItem(problem=self._refused(error).problem)
-
-    def _accept(self, body: bytes | Raw, viewer: Viewer, film_id: UUID | None) -> Event:
-        return accept(
-            parse_report(body),
-            viewer,
-            film_id=film_id,
-            received_ms=self.clock.wall_ms(),
-            window=self.window,
-        )
 
     async def _append(self, viewer: Viewer, events: Sequence[Event]) -> Receipt:
         """Append one record; its outcome is counted, and told to the health page."""

@@ -1,20 +1,15 @@
 """Around every request: its id, its place in the metrics, and an answer whatever happens."""
 
-import re
-from typing import Final
-
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, respond
 from ugc_core.clock import Clock
-from ugc_core.uuid7 import make_uuid7
 
-HEADER: Final = b"x-request-id"
-_SANE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = structlog.get_logger()
 
@@ -33,18 +28,19 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _given(scope) or str(make_uuid7(self._clock.wall_ms())).encode()
+        given = next((value for name, value in scope["headers"] if name == HEADER), None)
+        name = request_id(given, self._clock)
         status = "aborted"
 
         async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
-                message = {**message, "headers": [*message["headers"], (HEADER, request_id)]}
+                message = {**message, "headers": [*message["headers"], (HEADER, name)]}
             await send(message)
 
         with (
-            bound_contextvars(request_id=request_id.decode()),
+            bound_contextvars(request_id=name.decode()),
             self._metrics.in_flight.track_inprogress(),
         ):
             try:
@@ -57,14 +53,6 @@ class Envelope:
                 await respond(error.problem)(scope, receive, send_named)
             finally:
                 self._metrics.requests.labels(_method(scope), _route(scope), status).inc()
-
-
-def _given(scope: Scope) -> bytes | None:
-    """Return the client's own id if it is fit for headers and log lines."""
-    for name, value in scope["headers"]:
-        if name == HEADER:
-            return value if _SANE.fullmatch(value) else None
-    return None
 
 
 def _method(scope: Scope) -> str:

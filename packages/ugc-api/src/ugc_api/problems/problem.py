@@ -83,6 +83,11 @@ class ProblemError(Exception):
         )
 
 
+def encoded(problem: Problem) -> bytes:
+    """Return the problem as JSON."""
+    return _encode(problem)
+
+
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer that carries `problem`."""
     every = {"Cache-Control": "no-store", **(headers or {})}

@@ -1,0 +1,53 @@
+"""`POST /api/v1/progresses/`: many reports, each with a verdict of its own."""
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from ugc_api import media_types
+from ugc_api.auth.tokens import TokenVerifier, identify
+from ugc_api.intake import bodies
+from ugc_api.intake.bodies import Headers
+from ugc_api.intake.intake import Intake
+from ugc_api.intake.items import split
+from ugc_api.intake.patience import Patience
+from ugc_api.intake.route import WriteRoute
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.paths import MANY_PATH
+from ugc_core.clock import Clock
+from ugc_core.settings import ApiSection
+
+_encode = msgspec.json.Encoder().encode
+
+
+class BatchReports(WriteRoute):
+    """The route of players that were offline, and of services."""
+
+    template = MANY_PATH
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        verifier: TokenVerifier,
+        limits: ApiSection,
+        patience: Patience,
+        metrics: ApiMetrics,
+        clock: Clock,
+    ) -> None:
+        """Take batches within the limits."""
+        super().__init__(metrics=metrics, clock=clock)
+        self._intake = intake
+        self._verifier = verifier
+        self._limits = limits
+        self._patience = patience
+
+    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
+        """Keep what can be kept, and say what became of each item."""
+        identity = identify(headers.get(b"authorization"), self._verifier)
+        bodies.check_encoding(headers)
+        kind = bodies.media_type(headers, (media_types.JSON, media_types.NDJSON))
+        body = await bodies.read_body(
+            headers, receive, limit=self._limits.max_batch_bytes, patience=self._patience
+        )
+        items = split(body, kind, most=self._limits.max_batch_events)
+        return _encode(await self._intake.many(items, identity.viewer))

@@ -1,0 +1,58 @@
+"""One timer for every body that is on its way: `asyncio.timeout` would cost each request one."""
+
+import asyncio
+from collections import deque
+
+from msgspec import Struct
+
+
+class Wait(Struct, eq=False):
+    """One task that waits for its client.
+
+    Attributes:
+        due: When it has waited long enough, on the loop's clock.
+        task: Who waits.
+        over: Whether it waits no more.
+        expired: Whether it was told that its time is up.
+    """
+
+    due: float
+    task: "asyncio.Task[object]"
+    over: bool = False
+    expired: bool = False
+
+
+class Patience:
+    """Cancels tasks that have waited for too long; all may wait equally long."""
+
+    def __init__(self, timeout_s: float) -> None:
+        """Let each wait take so many seconds."""
+        self.timeout_s = timeout_s
+        self._waits: deque[Wait] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> Wait:
+        """Start the wait of this task; who sets `over` ends it."""
+        task = asyncio.current_task()
+        if task is None:
+            msg = "only a task can wait for a body"
+            raise RuntimeError(msg)
+        waits = self._waits
+        while waits and waits[0].over:
+            waits.popleft()
+        loop = task.get_loop()
+        wait = Wait(loop.time() + self.timeout_s, task)
+        waits.append(wait)
+        if self._timer is None:
+            self._timer = loop.call_at(wait.due, self._look, loop)
+        return wait
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel who is late, and look again when the next one may be."""
+        waits, now = self._waits, loop.time()
+        while waits and (waits[0].over or waits[0].due <= now):
+            wait = waits.popleft()
+            if not wait.over:
+                wait.expired = True
+                wait.task.cancel()
+        self._timer = loop.call_at(waits[0].due, self._look, loop) if waits else None

@@ -1,0 +1,70 @@
+"""`POST /api/v1/progresses/films/{film_id}/`: one report."""
+
+from uuid import UUID
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from ugc_api import media_types
+from ugc_api.auth.tokens import TokenVerifier, identify
+from ugc_api.intake import bodies
+from ugc_api.intake.bodies import Headers
+from ugc_api.intake.intake import Intake
+from ugc_api.intake.patience import Patience
+from ugc_api.intake.route import WriteRoute
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.paths import ONE_PATH
+from ugc_api.problems.problem import refuse_parameter
+from ugc_core.clock import Clock
+from ugc_core.events import NIL
+
+_PREFIX, _, _SUFFIX = ONE_PATH.partition("{film_id}")
+_FILM = slice(len(_PREFIX), -len(_SUFFIX))
+_encode = msgspec.json.Encoder().encode
+
+
+def is_single(path: str) -> bool:
+    """Say whether a path is this route's, with one segment in the film's place."""
+    return path.startswith(_PREFIX) and path.endswith(_SUFFIX) and "/" not in path[_FILM]
+
+
+class SingleReport(WriteRoute):
+    """The route that every player calls every few seconds."""
+
+    template = ONE_PATH
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        verifier: TokenVerifier,
+        limit: int,
+        patience: Patience,
+        metrics: ApiMetrics,
+        clock: Clock,
+    ) -> None:
+        """Take bodies of at most `limit` bytes."""
+        super().__init__(metrics=metrics, clock=clock)
+        self._intake = intake
+        self._verifier = verifier
+        self._limit = limit
+        self._patience = patience
+
+    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
+        """Keep the report."""
+        identity = identify(headers.get(b"authorization"), self._verifier)
+        film_id = _film_id(scope["path"][_FILM])
+        bodies.check_encoding(headers)
+        bodies.media_type(headers, (media_types.JSON,))
+        body = await bodies.read_body(headers, receive, limit=self._limit, patience=self._patience)
+        return _encode(await self._intake.one(body, identity.viewer, film_id))
+
+
+def _film_id(text: str) -> UUID:
+    try:
+        film_id = msgspec.convert(text, UUID)
+    except msgspec.ValidationError:
+        refuse_parameter("film_id", "is not a UUID")
+    if film_id == NIL:
+        refuse_parameter("film_id", "must not be the nil UUID")
+    return film_id
