@@ -31,6 +31,8 @@ MAX_DEPTH = 128
 _LINE_BREAK = re.compile(rb"[\r\n]")
 _PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<field>[^`]+)`$")
+_NO_NIL = "must not be the nil UUID; leave the field out instead"
+_IDS = ("event_id", "film_id", "profile_id", "session_id")
 _report_decoder = msgspec.json.Decoder(Report)
 
 
@@ -102,6 +104,7 @@ def accept(
         ForeignReportError: It names another user or profile than the token.
         ReportRefusedError: A bound is broken; the error names the field.
     """
+    _refuse_nil(report)
     event_id, viewed_ms = _identity_and_time(report, received_ms)
     if viewed_ms > MAX_EPOCH_MS:  # a year or a UUID may say more than an event can hold
         raise ReportRefusedError("viewed_at", "lies too far in the future")
@@ -122,7 +125,7 @@ def accept(
         watched_from=None if from_ms is None else from_ms / 1000,
         viewed_at=viewed_ms,
         clock_offset_ms=offset_ms,
-        session_id=_not_nil("session_id", report.session_id),
+        session_id=report.session_id,
         seq=report.seq,
         kind=report.kind,
         device=report.device,
@@ -132,7 +135,7 @@ def accept(
 
 
 def _identity_and_time(report: Report, received_ms: int) -> tuple[UUID, int]:
-    event_id = _not_nil("event_id", report.event_id)
+    event_id = report.event_id
     viewed_ms = _viewed_ms(report.viewed_at)
     if event_id is None:
         return make_uuid7(received_ms), received_ms if viewed_ms is None else viewed_ms
@@ -192,10 +195,12 @@ def _watched_from_ms(report: Report, progress_ms: int) -> int | None:
 
 
 def _film(report: Report, path_film: UUID | None) -> UUID:
-    film_id = _not_nil("film_id", report.film_id or path_film)
+    if path_film is not None and not path_film.int:
+        raise ReportRefusedError("film_id", _NO_NIL)
+    film_id = report.film_id or path_film
     if film_id is None:
         raise ReportRefusedError("film_id", "is required")
-    if path_film is not None and film_id != path_film:
+    if path_film is not None and film_id is not path_film and film_id != path_film:
         raise ReportRefusedError("film_id", "differs from the film in the path")
     return film_id
 
@@ -203,17 +208,19 @@ def _film(report: Report, path_film: UUID | None) -> UUID:
 def _profile(report: Report, viewer: Viewer) -> UUID | None:
     if report.user_id is not None and report.user_id != viewer.user_id:
         raise ForeignReportError("user_id", "is not the token's user")
-    profile_id = _not_nil("profile_id", report.profile_id)
+    profile_id = report.profile_id
     if viewer.profile_id is not None and profile_id not in {None, viewer.profile_id}:
         raise ForeignReportError("profile_id", "is not the token's profile")
     profile_id = viewer.profile_id or profile_id
     return None if profile_id == viewer.user_id else profile_id  # absent means the user
 
 
-def _not_nil(field: str, value: UUID | None) -> UUID | None:
-    if value == NIL:
-        raise ReportRefusedError(field, "must not be the nil UUID; leave the field out instead")
-    return value
+def _refuse_nil(report: Report) -> None:
+    """Refuse the nil UUID; UUIDs compare in Python code, their numbers do not."""
+    for value in (report.event_id, report.film_id, report.profile_id, report.session_id):
+        if value is not None and not value.int:
+            field = next(name for name in _IDS if getattr(report, name) == NIL)
+            raise ReportRefusedError(field, _NO_NIL)
 
 
 def _extra(extra: Raw | UnsetType) -> Raw | UnsetType:

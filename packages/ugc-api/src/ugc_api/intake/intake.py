@@ -23,6 +23,8 @@ from ugc_core.errors import LogDamagedError, LogUnavailableError, ReportRefusedE
 from ugc_core.events import Event, Report
 from ugc_core.log import LogWriter, Receipt
 
+_Name = tuple[int, int, int]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
@@ -69,20 +71,21 @@ class Intake:
         """
         received_ms = self.clock.wall_ms()
         found = [self._event_or_refused(item, viewer, received_ms) for item in items]
-        fresh: dict[tuple[UUID, UUID | None, UUID], Event] = {}
-        for event in found:
-            if isinstance(event, Event):
-                fresh.setdefault(_identity(event), event)
-        receipts: dict[tuple[UUID, UUID | None, UUID], Receipt] = {}
+        named = [(event, _name(event)) for event in found if isinstance(event, Event)]
+        fresh: dict[_Name, Event] = {}
+        for event, name in named:
+            fresh.setdefault(name, event)
+        receipts: dict[_Name, Receipt] = {}
         if fresh:
             first = await self._append(viewer, list(fresh.values()))
             receipts = {name: _line(first, line) for line, name in enumerate(fresh)}
+        names = iter(named)
         verdicts: list[Verdict] = []
-        for event in found:
-            if isinstance(event, RefusedItem):
-                verdicts.append(event)
+        for item in found:
+            if isinstance(item, RefusedItem):
+                verdicts.append(item)
                 continue
-            name = _identity(event)
+            event, name = next(names)
             kind = AcceptedItem if fresh[name] is event else DuplicateItem
             verdicts.append(kind(event_id=event.event_id, receipt=receipts[name]))
         return self._answer(verdicts)
@@ -153,9 +156,10 @@ class Intake:
         return problem
 
 
-def _identity(event: Event) -> tuple[UUID, UUID | None, UUID]:
-    """What makes two reports of one user the same."""
-    return event.film_id, event.profile_id, event.event_id
+def _name(event: Event) -> _Name:
+    """What makes two reports of one user the same; UUIDs are hashed in Python, numbers are not."""
+    profile_id = event.profile_id
+    return event.event_id.int, event.film_id.int, profile_id.int if profile_id else 0
 
 
 def _line(first: Receipt, line: int) -> Receipt:
