@@ -64,18 +64,16 @@ async def read_body(headers: Headers, receive: Receive, *, limit: int, patience:
         ProblemError: It is too large or too slow.
         ClientDisconnect: The client went away.
     """
-    body: bytes | None = None
-    if not _says_too_large(headers, limit):
-        wait = patience.begin()
-        try:
-            body = await _read(receive, limit)
-        except asyncio.CancelledError as error:
-            if not wait.expired or wait.task.uncancel() > 0:
-                raise
-            detail = f"The body did not arrive within {patience.timeout_s:g} seconds."
-            raise ProblemError(kinds.BODY_TIMEOUT, detail, headers=_CLOSE) from error
-        finally:
-            wait.over = True
+    wait = patience.begin()
+    try:
+        body = await _read(headers, receive, limit)
+    except asyncio.CancelledError as error:
+        if not wait.expired or wait.task.uncancel() > 0:
+            raise
+        detail = f"The body did not arrive within {patience.timeout_s:g} seconds."
+        raise ProblemError(kinds.BODY_TIMEOUT, detail, headers=_CLOSE) from error
+    finally:
+        wait.over = True
     if body is None:
         await _discard(headers, receive)
         detail = f"The body is larger than {limit} bytes."
@@ -83,31 +81,24 @@ async def read_body(headers: Headers, receive: Receive, *, limit: int, patience:
     return body
 
 
-def _says_too_large(headers: Headers, limit: int) -> bool:
+async def _read(headers: Headers, receive: Receive, limit: int) -> bytes | None:
+    """Return the body; None as soon as it is, or says that it will be, larger than `limit`."""
     length = headers.get(b"content-length", b"")
-    return length.isdigit() and (len(length) > _MAX_LENGTH_DIGITS or int(length) > limit)
-
-
-async def _read(receive: Receive, limit: int) -> bytes | None:
-    """Return the body; None as soon as it is larger than `limit`."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnect
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):  # as nearly every body comes
-        return body if len(body) <= limit else None
-    chunks = [body]
-    left = limit - len(body)
-    while left >= 0:
+    if length.isdigit() and (len(length) > _MAX_LENGTH_DIGITS or int(length) > limit):
+        return None
+    chunks: list[bytes] = []
+    left = limit
+    while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        chunk = message.get("body", b"")
-        chunks.append(chunk)
+        chunk: bytes = message.get("body", b"")
         left -= len(chunk)
+        if left < 0:
+            return None
         if not message.get("more_body", False):
-            break
-    return b"".join(chunks) if left >= 0 else None
+            return b"".join([*chunks, chunk]) if chunks else chunk
+        chunks.append(chunk)
 
 
 async def _discard(headers: Headers, receive: Receive) -> None:

@@ -58,7 +58,9 @@ class WriteRoute(ABC):
         metrics.in_flight.inc()
         try:
             try:
-                body = await self._checked(scope, headers, receive)
+                if len(headers) != len(scope["headers"]):
+                    _drop_ambiguous_token(headers, scope["headers"])
+                body = await self.handle(scope, headers, receive)
                 code, pairs = 202, _JSON
             except ClientDisconnect:
                 return
@@ -79,14 +81,11 @@ class WriteRoute(ABC):
             metrics.in_flight.dec()
             metrics.requests.labels(_METHOD, self.template, status).inc()
 
-    async def _checked(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
-        if len(headers) != len(scope["headers"]) and _twice(scope["headers"], b"authorization"):
-            headers = {**headers, b"authorization": b""}  # proves nothing: which one is meant?
-        return await self.handle(scope, headers, receive)
 
-
-def _twice(pairs: Pairs, wanted: bytes) -> bool:
-    return sum(name == wanted for name, _ in pairs) > 1
+def _drop_ambiguous_token(headers: dict[bytes, bytes], pairs: Pairs) -> None:
+    """Let a second Authorization header prove nothing: which of them is meant?"""
+    if sum(name == b"authorization" for name, _ in pairs) > 1:
+        del headers[b"authorization"]
 
 
 def _refusal(error: ProblemError) -> tuple[int, Pairs, bytes]:
