@@ -235,6 +235,17 @@ class LoggingSection(Section, frozen=True, kw_only=True):
     format: Annotated[str, Meta(pattern=r"^(console|json)\Z")] = "console"
 
 
+class TelemetrySection(Section, frozen=True, kw_only=True):
+    """What the services tell other systems about themselves.
+
+    Attributes:
+        workers_dir: Folder in which the workers of one service share their metrics; without
+            one it is made in memory for the workers that one parent has started.
+    """
+
+    workers_dir: Path | None = None
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """Read once, by whoever starts the process, and passed down from there.
 
@@ -246,6 +257,7 @@ class Settings(Section, frozen=True, kw_only=True):
         auth: How tokens are verified.
         etl: The pipeline.
         logging: What the services say.
+        telemetry: What they tell other systems about themselves.
     """
 
     data_dir: Path = Path(".ugc")
@@ -255,6 +267,7 @@ class Settings(Section, frozen=True, kw_only=True):
     auth: AuthSection = AuthSection()
     etl: EtlSection = EtlSection()
     logging: LoggingSection = LoggingSection()
+    telemetry: TelemetrySection = TelemetrySection()
 
 
 SECRETS = frozenset(

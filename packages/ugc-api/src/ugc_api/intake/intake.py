@@ -129,7 +129,7 @@ class Intake:
         return receipt
 
     def _ended(self, outcome: str, started: float) -> None:
-        self.metrics.append_seconds.labels(outcome).observe(self.clock.now() - started)
+        self.metrics.append_ended(outcome, self.clock.now() - started)
 
     # An error that a local variable holds is held by its own traceback, and with it all that
     # the request had, until the garbage collector comes. So these are made where they are raised.

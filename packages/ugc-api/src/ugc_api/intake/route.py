@@ -54,8 +54,8 @@ class WriteRoute(ABC):
         """Answer one request; nothing that is raised gets out, except a cancellation."""
         headers = dict(scope["headers"])
         name = request_id(headers.get(HEADER), self._clock)
-        metrics, status = self._metrics, "aborted"
-        metrics.in_flight.inc()
+        metrics, status = self._metrics, 0
+        metrics.in_flight_add(1)
         try:
             try:
                 if len(headers) != len(scope["headers"]):
@@ -72,14 +72,14 @@ class WriteRoute(ABC):
                 )
                 error_of_ours = "The service met an unexpected error."
                 code, pairs, body = _refusal(ProblemError(kinds.INTERNAL, error_of_ours))
-            status = str(code)
+            status = code
             length = (b"content-length", b"%d" % len(body))
             start = [*pairs, length, (HEADER, name)]
             await send({"type": "http.response.start", "status": code, "headers": start})
             await send({"type": "http.response.body", "body": body})
         finally:
-            metrics.in_flight.dec()
-            metrics.requests.labels(_METHOD, self.template, status).inc()
+            metrics.in_flight_add(-1)
+            metrics.request_ended(self.template, _METHOD, status)
 
 
 def _drop_ambiguous_token(headers: dict[bytes, bytes], pairs: Pairs) -> None:

@@ -10,7 +10,6 @@ from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, respond
 from ugc_core.clock import Clock
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = structlog.get_logger()
 
 
@@ -30,33 +29,28 @@ class Envelope:
             return
         given = next((value for name, value in scope["headers"] if name == HEADER), None)
         name = request_id(given, self._clock)
-        status = "aborted"
+        status = 0
 
         async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = str(message["status"])
+                status = message["status"]
                 message = {**message, "headers": [*message["headers"], (HEADER, name)]}
             await send(message)
 
-        with (
-            bound_contextvars(request_id=name.decode()),
-            self._metrics.in_flight.track_inprogress(),
-        ):
+        self._metrics.in_flight_add(1)
+        with bound_contextvars(request_id=name.decode()):
             try:
                 await self._app(scope, receive, send_named)
             except Exception:
-                _log.exception("request failed", method=_method(scope), route=_route(scope))
-                if status != "aborted":  # too late for another answer
+                _log.exception("request failed", method=scope["method"], route=_route(scope))
+                if status:  # too late for another answer
                     raise
                 error = ProblemError(kinds.INTERNAL, "The service met an unexpected error.")
                 await respond(error.problem)(scope, receive, send_named)
             finally:
-                self._metrics.requests.labels(_method(scope), _route(scope), status).inc()
-
-
-def _method(scope: Scope) -> str:
-    return scope["method"] if scope["method"] in _METHODS else "other"
+                self._metrics.in_flight_add(-1)
+                self._metrics.request_ended(_route(scope), scope["method"], status)
 
 
 def _route(scope: Scope) -> str:
