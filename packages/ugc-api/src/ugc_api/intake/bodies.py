@@ -7,6 +7,7 @@ from contextlib import suppress
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from ugc_api import media_types
 from ugc_api.intake.patience import Patience
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
@@ -18,6 +19,7 @@ _DISCARD_BYTES = 1_048_576
 """Read and dropped of a body that is too large, so that its sender gets to read the answer."""
 _DISCARD_S = 1.0
 _CLOSE = {"Connection": "close"}
+_USUAL = {kind.encode(): kind for kind in (media_types.JSON, media_types.NDJSON)}
 
 
 def check_encoding(headers: Headers) -> None:
@@ -42,7 +44,7 @@ def media_type(headers: Headers, taken: tuple[str, ...]) -> str:
     given = headers.get(b"content-type")
     if given is None:
         return taken[0]
-    name = given.decode("latin-1").partition(";")[0].strip().lower()
+    name = _USUAL.get(given) or given.decode("latin-1").partition(";")[0].strip().lower()
     if name not in taken:
         wanted = " or ".join(taken)
         detail = f"Send the body with Content-Type: {wanted}."
