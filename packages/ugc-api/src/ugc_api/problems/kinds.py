@@ -35,6 +35,13 @@ MALFORMED_BODY = Kind(
     advice="Send UTF-8 JSON without NaN or Infinity and without deep nesting. A retry of the"
     " same body fails again.",
 )
+MALFORMED_ENCODING = Kind(
+    slug="malformed-encoding",
+    status=400,
+    title="The compressed body cannot be inflated",
+    advice="Compress the whole body once, as Content-Encoding says: gzip, or zstd with a window"
+    " of at most 8 MiB. A retry of the same bytes fails again.",
+)
 BODY_TIMEOUT = Kind(
     slug="body-timeout",
     status=408,
@@ -94,7 +101,8 @@ UNSUPPORTED_MEDIA = Kind(
     slug="unsupported-media-type",
     status=415,
     title="The body is of a kind that is not taken",
-    advice="Use a content type that the documentation names, and no content encoding.",
+    advice="Use a content type that the documentation names, compressed with gzip, zstd or not at"
+    " all.",
 )
 REFUSED_REPORT = Kind(
     slug="refused-report",
@@ -146,6 +154,7 @@ KINDS: Mapping[str, Kind] = {
     kind.slug: kind
     for kind in (
         MALFORMED_BODY,
+        MALFORMED_ENCODING,
         BODY_TIMEOUT,
         MISSING_TOKEN,
         INVALID_TOKEN,
