@@ -93,8 +93,59 @@ def test_values_are_converted_to_their_types(config):
     assert settings.data_dir == Path("/var/lib/ugc")
 
 
+ORIGINS = ("https://cinema.example", "http://localhost:8080")
+
+
+def test_a_list_is_an_array_in_a_file(config):
+    loaded = load(config(f"[api]\ncors_origins = {list(ORIGINS)}\n"))
+
+    assert loaded.settings.api.cors_origins == ORIGINS
+
+
+@pytest.mark.parametrize("between", [",", " , ", ",,"])
+def test_a_list_in_a_variable_has_commas_between_its_items(config, between):
+    loaded = load(config("") | {"UGC_API__CORS_ORIGINS": between.join(ORIGINS)})
+
+    assert loaded.settings.api.cors_origins == ORIGINS
+    assert row(loaded, "api.cors_origins")[0] == ",".join(ORIGINS)
+
+
+def test_a_list_may_be_empty(config):
+    loaded = load(config("") | {"UGC_API__CORS_ORIGINS": ""})
+
+    assert loaded.settings.api.cors_origins == ()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "null",
+        "cinema.example",
+        "https://",
+        "https://cinema.example/",
+        "HTTPS://cinema.example",
+        "https://Cinema.example",
+        "https://*.example",
+        "https://cinema.example:443",
+        "http://cinema.example:80",
+        "https://user@cinema.example",
+        "https://cinema.example:0",
+        "https://cinema.example\n",
+    ],
+)
+def test_an_origin_that_no_browser_would_send_stops_the_start(config, origin):
+    with pytest.raises(ConfigError, match=r"^api\.cors_origins\[1\] \(flag\): expected `str`"):
+        load(config(""), {"api.cors_origins": ["https://cinema.example", origin]})
+
+
 def test_every_setting_has_a_variable_that_sets_it(config, tmp_path):
-    text = {"logging.level": "debug", "logging.format": "json", "log.kafka.sasl_mechanism": "PLAIN"}
+    text = {
+        "logging.level": "debug",
+        "logging.format": "json",
+        "log.kafka.sasl_mechanism": "PLAIN",
+        "api.cors_origins": "https://cinema.example",
+    }
     for name, value in leaves(Settings()):
         secret = tmp_path / "secret"
         secret.write_text("x", "utf-8")

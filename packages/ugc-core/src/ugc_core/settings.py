@@ -15,6 +15,14 @@ PositiveSeconds = Annotated[float, Meta(gt=0, le=86_400)]  # a day; `inf` is no 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}\Z")]
 SaslMechanism = Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 Compression = Literal["none", "lz4", "zstd"]
+# As browsers write it: in small letters, without a path, without the scheme's own port.
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!http://.*:80\Z|https://.*:443\Z)"
+        r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?\Z"
+    ),
+]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,6 +165,10 @@ class ApiSection(Section, frozen=True, kw_only=True):
         docs_password_file: A file that holds it.
         max_age_days: Oldest event that is accepted.
         max_ahead_hours: How far a player's clock may run ahead.
+        cors_origins: Origins whose pages may call the API from a browser, such as
+            `https://cinema.example`; exactly these, and none without one.
+        cors_max_age_s: How long a browser may remember what such pages may do, in seconds.
+        legacy_answers: Whether a single report is answered as the replaced system did.
     """
 
     host: str = "127.0.0.1"
@@ -171,6 +183,9 @@ class ApiSection(Section, frozen=True, kw_only=True):
     docs_password_file: Path | None = None
     max_age_days: Positive = 30
     max_ahead_hours: Positive = 24
+    cors_origins: tuple[Origin, ...] = ()
+    cors_max_age_s: Annotated[int, Meta(ge=0, le=86_400)] = 7200
+    legacy_answers: bool = False
 
 
 class AuthSection(Section, frozen=True, kw_only=True):
@@ -182,6 +197,11 @@ class AuthSection(Section, frozen=True, kw_only=True):
         audience: Required `aud`; empty: not checked.
         issuer: Required `iss`; empty: not checked.
         leeway_s: Tolerance for clocks that differ, in seconds.
+        beacon_secret: Secret of the tokens that beacons carry, at least 32 bytes; without one
+            it is derived from `secret`. Every process that takes beacons needs the same.
+        beacon_secret_file: A file that holds it.
+        beacon_ttl_s: How long such a token is good for, in seconds: the sitting of one film,
+            pauses included.
     """
 
     secret: str = ""
@@ -189,6 +209,9 @@ class AuthSection(Section, frozen=True, kw_only=True):
     audience: str = ""
     issuer: str = ""
     leeway_s: Annotated[int, Meta(ge=0, le=300)] = 10
+    beacon_secret: str = ""
+    beacon_secret_file: Path | None = None
+    beacon_ttl_s: Annotated[int, Meta(ge=60, le=86_400)] = 21_600
 
 
 class EtlSection(Section, frozen=True, kw_only=True):
@@ -271,6 +294,12 @@ class Settings(Section, frozen=True, kw_only=True):
 
 
 SECRETS = frozenset(
-    {"log.kafka.password", "warehouse.password", "api.docs_password", "auth.secret"}
+    {
+        "log.kafka.password",
+        "warehouse.password",
+        "api.docs_password",
+        "auth.secret",
+        "auth.beacon_secret",
+    }
 )
 """Settings that are never printed; each also has a `…_file` twin."""

@@ -2,7 +2,8 @@
 
 A variable names a setting by its path: `log.url` is `UGC_LOG__URL`, `data_dir` is
 `UGC_DATA_DIR`. An unknown name stops the start: a misspelt one would silently leave the
-default in force. Secrets may come from files: `auth.secret_file` for `auth.secret`.
+default in force. Secrets may come from files: `auth.secret_file` for `auth.secret`. A list is
+an array in the file; elsewhere commas stand between its items.
 """
 
 import difflib
@@ -40,8 +41,7 @@ class Loaded(NamedTuple):
         """Yield (name, value, source) of every setting; secrets are masked."""
         for name, value in leaves(self.settings):
             masked = name in SECRETS and value
-            shown = "********" if masked else str(value) if value is not None else ""
-            yield name, shown, self.sources.get(name, "default")
+            yield name, "********" if masked else text(value), self.sources.get(name, "default")
 
 
 def load(environ: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Loaded:
@@ -71,6 +71,13 @@ def leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield from leaves(value, f"{prefix}{field.name}.")
         else:
             yield f"{prefix}{field.name}", value
+
+
+def text(value: object) -> str:
+    """Return a setting's value as a variable would give it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def variable(name: str) -> str:
@@ -143,16 +150,24 @@ def _refuse_unknown(found: Mapping[str, Origin]) -> None:
 
 def _convert(found: Mapping[str, Origin]) -> Settings:
     tree: dict[str, Any] = {}
+    lists = {name for name, value in leaves(Settings()) if isinstance(value, tuple)}
     for name, origin in found.items():
         *parents, leaf = name.split(".")
         branch = tree
         for parent in parents:
             branch = branch.setdefault(parent, {})
-        branch[leaf] = origin.value
+        branch[leaf] = _items(origin.value) if name in lists else origin.value
     try:
         return msgspec.convert(tree, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), found)) from error
+
+
+def _items(value: object) -> object:
+    """Return the items of a list that was given as one text."""
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def _path(kind: type, raw: object) -> object:
@@ -166,5 +181,6 @@ def _explain(message: str, found: Mapping[str, Origin]) -> str:
     """Turn msgspec's "… - at `$.etl.max_rows`" into the setting and its source."""
     reason, _, path = message.partition(" - at `$.")
     name = path.rstrip("`")
-    source = found[name].source if name in found else "?"
+    setting = name.partition("[")[0]  # of an item of a list
+    source = found[setting].source if setting in found else "?"
     return f"{name} ({source}): {reason[:1].lower()}{reason[1:]}"

@@ -10,7 +10,7 @@ from ugc_cli.options import Data
 from ugc_cli.resolve import resolve
 from ugc_core.environment import environment
 from ugc_core.settings import SECRETS
-from ugc_core.sources import leaves, variable
+from ugc_core.sources import leaves, text, variable
 
 
 def api(
@@ -37,7 +37,7 @@ def _become(module: str, data: Data, flags: dict[str, str | int | None]) -> NoRe
     """Replace this process by the service, so that signals reach it directly."""
     loaded = resolve(data)
     told = {
-        variable(name): str(value)
+        variable(name): text(value)
         for name, value in leaves(loaded.settings)
         if name in loaded.sources and name not in SECRETS and value is not None
     }
