@@ -7,6 +7,7 @@ from ugc_api.auth.tokens import Hs256Verifier
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.operating.refreshing import refreshing
 from ugc_api.operating.run_folder import open_counts
 from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
@@ -37,6 +38,7 @@ async def open_services(
     async with AsyncExitStack() as stack:
         counts = stack.enter_context(open_counts(settings.telemetry.workers_dir))
         metrics = ApiMetrics(counts)
+        await stack.enter_async_context(refreshing(metrics, clock))
         opening = open_log_writer(settings.log, settings.log.topic, clock=clock, check=True)
         writer = await stack.enter_async_context(opening)
         admin = await stack.enter_async_context(open_log_admin(settings.log))
