@@ -44,6 +44,11 @@ class Loaded(NamedTuple):
             yield name, "********" if masked else text(value), self.sources.get(name, "default")
 
 
+def secrets_of(settings: Settings) -> list[str]:
+    """Return every secret that is set, for whoever has to keep them out of sight."""
+    return [str(value) for name, value in leaves(settings) if name in SECRETS and value]
+
+
 def load(environ: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Loaded:
     """Read every source and check the whole.
 

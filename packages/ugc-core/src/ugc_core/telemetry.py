@@ -5,10 +5,12 @@ Lines carry an event name and fields, never a token, a secret or a report's cont
 
 import logging
 import sys
+from collections.abc import Collection
 
 import structlog
 from structlog.typing import Processor
 
+from ugc_core.discretion import Discretion, one_line
 from ugc_core.settings import LoggingSection
 
 METRIC_PREFIX = "ugc"
@@ -28,16 +30,20 @@ ETL_BUFFERED_BYTES = f"{METRIC_PREFIX}_etl_buffered_bytes"
 ETL_PAUSED = f"{METRIC_PREFIX}_etl_paused_partitions"
 
 
-def configure_logging(section: LoggingSection, *, service: str) -> None:
+def configure_logging(
+    section: LoggingSection, *, service: str, secrets: Collection[str] = ()
+) -> None:
     """Send structlog's lines to stderr, and other libraries' warnings in the same form.
 
     Args:
         section: Level and format.
         service: Name of the program, in every line.
+        secrets: Texts that must not appear in any, besides all that looks like a secret.
     """
+    rendering = _rendering(section.format, Discretion(secrets))
     level = logging.getLevelNamesMapping()[section.level.upper()]
     structlog.configure(
-        processors=[*_processors(), *_rendering(section.format)],
+        processors=[*_processors(), *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -49,7 +55,7 @@ def configure_logging(section: LoggingSection, *, service: str) -> None:
             foreign_pre_chain=_processors(),
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(section.format),
+                *rendering,
             ],
         )
     )
@@ -65,11 +71,14 @@ def _processors() -> list[Processor]:
     ]
 
 
-def _rendering(style: str) -> list[Processor]:
+def _rendering(style: str, discretion: Discretion) -> list[Processor]:
+    """Return the last steps: tracebacks become text before secrets are looked for."""
+    discreet: list[Processor] = [structlog.processors.format_exc_info, discretion]
     if style == "json":
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        return [*discreet, structlog.processors.JSONRenderer()]
     # The default formatter is rich's where rich is installed, and it prints every local
     # variable: tokens, secrets and bodies.
     plain = structlog.dev.plain_traceback
     colours = sys.stderr.isatty()
-    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+    console = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)
+    return [*discreet, one_line, console]
