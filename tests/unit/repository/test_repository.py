@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ugc_api.documentation import openapi
 from ugc_core import schemas
 
 ROOT = Path(__file__).parents[3]
@@ -47,6 +48,12 @@ def test_a_published_schema_is_what_the_struct_says(name: str):
     published = (schemas.PUBLISHED / name).read_text("utf-8")
 
     assert published == schemas.as_text(schemas.documents()[name]), "run `nox -s schemas`"
+
+
+def test_the_published_openapi_document_is_what_the_service_gives():
+    published = openapi.PUBLISHED.read_text("utf-8")
+
+    assert published == schemas.as_text(openapi.document()), "run `nox -s schemas`"
 
 
 def test_no_lock_file_is_in_the_tree():

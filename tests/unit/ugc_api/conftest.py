@@ -15,6 +15,7 @@ from ugc_api.auth.tokens import Hs256Verifier
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.reading.audiences import Audiences
 from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
 from ugc_core.acceptance import Window
@@ -183,6 +184,7 @@ def build(
             writer=writer(log), clock=clock, window=Window(), metrics=metrics, health=health
         ),
         resume_points=ResumePoints(warehouse=warehouse),
+        audiences=Audiences(warehouse=warehouse, clock=clock, fresh_s=10, timeout_s=20),
         health=health,
         metrics=metrics,
         clock=clock,

@@ -15,6 +15,8 @@ from ugc_api.operating.routes import add_operation_routes
 from ugc_api.paths import MANY_PATH
 from ugc_api.problems.failures import add_failure_handlers
 from ugc_api.problems.pages import add_problem_routes
+from ugc_api.reading.asking import Asking
+from ugc_api.reading.audience_routes import add_audience_routes
 from ugc_api.reading.routes import add_read_routes
 from ugc_api.services import Services
 
@@ -47,9 +49,9 @@ def _framework(services: Services, *writes: WriteRoute) -> FastAPI:
     # a client would repeat its token there.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.router.routes += [Route(write.template, write, methods=["POST"]) for write in writes]
-    add_read_routes(
-        app, points=services.resume_points, verifier=services.verifier, clock=services.clock
-    )
+    ask = Asking(services.clock)
+    add_read_routes(app, points=services.resume_points, verifier=services.verifier, ask=ask)
+    add_audience_routes(app, audiences=services.audiences, verifier=services.verifier, ask=ask)
     add_operation_routes(app, health=services.health, metrics=services.metrics)
     add_problem_routes(app)
     add_docs_routes(app, services.settings)

@@ -9,6 +9,7 @@ from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.refreshing import refreshing
 from ugc_api.operating.run_folder import open_counts
+from ugc_api.reading.audiences import Audiences
 from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
 from ugc_core.acceptance import Window
@@ -65,6 +66,12 @@ async def open_services(
             verifier=verifier,
             intake=intake,
             resume_points=ResumePoints(warehouse=warehouse),
+            audiences=Audiences(
+                warehouse=warehouse,
+                clock=clock,
+                fresh_s=settings.api.audience_fresh_s,
+                timeout_s=settings.api.audience_timeout_s,
+            ),
             health=health,
             metrics=metrics,
             clock=clock,

@@ -6,6 +6,7 @@ from ugc_api.auth.tokens import TokenVerifier
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.reading.audiences import Audiences
 from ugc_api.reading.resume import ResumePoints
 from ugc_core.clock import Clock
 from ugc_core.settings import ApiSection
@@ -20,6 +21,7 @@ class Services:
         verifier: Tells whose token it is.
         intake: Takes reports in.
         resume_points: Reads back where viewers are.
+        audiences: Reads the numbers of films.
         health: Knows how the dependencies are.
         metrics: What is counted.
         clock: Time.
@@ -29,6 +31,7 @@ class Services:
     verifier: TokenVerifier
     intake: Intake
     resume_points: ResumePoints
+    audiences: Audiences
     health: Health
     metrics: ApiMetrics
     clock: Clock

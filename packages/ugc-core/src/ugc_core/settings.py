@@ -169,6 +169,9 @@ class ApiSection(Section, frozen=True, kw_only=True):
             `https://cinema.example`; exactly these, and none without one.
         cors_max_age_s: How long a browser may remember what such pages may do, in seconds.
         legacy_answers: Whether a single report is answered as the replaced system did.
+        audience_fresh_s: How long the numbers and the curve of a film are given again to
+            whoever asks the same, in seconds.
+        audience_timeout_s: Longest wait for such numbers, in seconds.
     """
 
     host: str = "127.0.0.1"
@@ -186,6 +189,8 @@ class ApiSection(Section, frozen=True, kw_only=True):
     cors_origins: tuple[Origin, ...] = ()
     cors_max_age_s: Annotated[int, Meta(ge=0, le=86_400)] = 7200
     legacy_answers: bool = False
+    audience_fresh_s: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
+    audience_timeout_s: PositiveSeconds = 20.0
 
 
 class AuthSection(Section, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """How the OpenAPI document says what an operation answers."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from ugc_api import media_types
-from ugc_api.documentation import examples
+from ugc_api.documentation import examples, headers
 from ugc_api.documentation.schemas import ref
 from ugc_api.operating.health import Readiness
 from ugc_api.problems.kinds import Kind
@@ -16,34 +15,42 @@ from ugc_api.problems.problem import Problem
 
 Json = dict[str, Any]
 
-_HEADERS: Mapping[int, Json] = {
-    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}},
-    503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait"}},
-}
-
 
 def problems(*found: Kind) -> dict[str, Json]:
     """Return the error answers of an operation, with an example of each kind."""
     answers: dict[str, Json] = {}
     for status, group in groupby(sorted(found, key=lambda k: k.status), lambda k: k.status):
-        shown = {kind.slug: {"value": examples.problem(kind)} for kind in group}
+        alike = list(group)
+        shown = {
+            kind.slug: {"summary": kind.title, "value": examples.problem(kind)} for kind in alike
+        }
         content = {media_types.PROBLEM: {"schema": ref(Problem), "examples": shown}}
-        answer: Json = {"description": HTTPStatus(status).phrase, "content": content}
-        if status in _HEADERS:
-            answer["headers"] = _HEADERS[status]
-        answers[str(status)] = answer
+        pages = ", ".join(f"[{kind.slug}]({kind.uri})" for kind in alike)
+        answers[str(status)] = {
+            "description": f"{HTTPStatus(status).phrase}: {pages}",
+            "headers": headers.of_problem(status),
+            "content": content,
+        }
     return answers
 
 
 def answer(struct: type[Struct], description: str, example: Struct) -> Json:
     """Return the answer of an operation that went well."""
     content = {"schema": ref(struct), "example": to_builtins(example)}
-    return {"description": description, "content": {media_types.JSON: content}}
+    return {
+        "description": description,
+        "headers": headers.refs(*headers.KEPT_BY_NOBODY),
+        "content": {media_types.JSON: content},
+    }
 
 
 def text(description: str) -> Json:
     """Return an answer of plain text."""
-    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {
+        "description": description,
+        "headers": headers.refs(*headers.KEPT_BY_NOBODY),
+        "content": {media_types.TEXT: {"schema": {"type": "string"}}},
+    }
 
 
 def readiness(description: str) -> Json:

@@ -1,5 +1,6 @@
 """Examples for the documentation; tests send them in."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,12 @@ from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
 from ugc_api.problems.problem import FieldError, Problem
 from ugc_api.reading.answers import ContinueWatching, ResumePoint
+from ugc_api.reading.audience_answers import (
+    FilmAudience,
+    LiveViewers,
+    RetentionBucket,
+    RetentionCurve,
+)
 from ugc_api.reading.resume import Cursor
 from ugc_core.log import Receipt
 
@@ -64,6 +71,36 @@ POINT = ResumePoint(
 PAGE = ContinueWatching(
     items=[POINT], next_cursor=Cursor(at_ms=1_767_298_530_250, film_id=POINT.film_id).text()
 )
+_AS_OF = "2026-01-31T20:15:30.250Z"
+AUDIENCE = FilmAudience(
+    film_id=UUID(FILM),
+    since=date(2026, 1, 1),
+    until=date(2026, 1, 31),
+    as_of=_AS_OF,
+    length_s=5400,
+    reach=1000,
+    plays=1250,
+    watch_time_s=4_500_000,
+    unique_s=4_200_000,
+    rewatched_s=300_000,
+    average_view_s=3600,
+    completed=640,
+    completion_share=0.64,
+)
+CURVE = RetentionCurve(
+    film_id=UUID(FILM),
+    since=None,
+    until=None,
+    as_of=_AS_OF,
+    length_s=5400,
+    reach=1000,
+    bucket_s=2700,
+    buckets=[
+        RetentionBucket(start_s=0, viewers=1000, plays=1230, starts=1225, stops=310),
+        RetentionBucket(start_s=2700, viewers=700, plays=940, starts=25, stops=940),
+    ],
+)
+LIVE = LiveViewers(film_id=UUID(FILM), viewers=42, as_of=_AS_OF)
 
 
 def problem(kind: Kind) -> Json:

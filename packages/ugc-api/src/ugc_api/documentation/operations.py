@@ -5,6 +5,7 @@ from typing import Any
 
 from ugc_api import media_types
 from ugc_api.documentation import answer_docs, examples
+from ugc_api.documentation.audience_operations import AUDIENCE_OPERATIONS
 from ugc_api.documentation.schemas import ref
 from ugc_api.intake.answers import Accepted, BatchAnswer
 from ugc_api.paths import MANY_PATH, ONE_PATH
@@ -60,7 +61,9 @@ _REPORT: Json = {
     },
     "responses": {
         "202": answer_docs.answer(Accepted, "The report is kept.", examples.ACCEPTED),
-        **answer_docs.problems(*_WRITE_PROBLEMS, kinds.FOREIGN_REPORT, kinds.INVALID_PARAMETER),
+        **answer_docs.problems(
+            *_WRITE_PROBLEMS, kinds.FOREIGN_REPORT, kinds.NO_SUCH_PATH, kinds.INVALID_PARAMETER
+        ),
     },
 }
 _BATCH: Json = {
@@ -94,7 +97,7 @@ _POINT: Json = {
     "description": "The playhead of the latest report that advanced playback.",
     "responses": {
         "200": answer_docs.answer(ResumePoint, "The resume point.", examples.POINT),
-        **answer_docs.problems(*_READ_PROBLEMS, kinds.NO_RESUME_POINT),
+        **answer_docs.problems(*_READ_PROBLEMS, kinds.NO_SUCH_PATH, kinds.NO_RESUME_POINT),
     },
     "security": _SECURITY,
 }
@@ -114,7 +117,8 @@ _LIVE: Json = {
     "operationId": "getLiveness",
     "tags": ["operations"],
     "summary": "Whether the process answers",
-    "responses": {200: answer_docs.text("It does.")},
+    "description": "Depends on nothing: a process that answers at all is alive.",
+    "responses": {"200": answer_docs.text("It does.")},
 }
 _READY: Json = {
     "operationId": "getReadiness",
@@ -139,7 +143,8 @@ _METRICS: Json = {
     "operationId": "getMetrics",
     "tags": ["operations"],
     "summary": "Metrics for Prometheus",
-    "responses": {200: answer_docs.text("All of them.")},
+    "description": "Counts of reports, requests, appends and tokens; no user and no film.",
+    "responses": {"200": answer_docs.text("All of them.")},
 }
 
 OPERATIONS: Mapping[tuple[str, str], Json] = {
@@ -150,4 +155,5 @@ OPERATIONS: Mapping[tuple[str, str], Json] = {
     ("/livez", "get"): _LIVE,
     ("/readyz", "get"): _READY,
     ("/metrics", "get"): _METRICS,
+    **AUDIENCE_OPERATIONS,
 }

@@ -9,11 +9,23 @@ from ugc_api.intake.answers import Accepted, BatchAnswer
 from ugc_api.operating.health import Readiness
 from ugc_api.problems.problem import Problem
 from ugc_api.reading.answers import ContinueWatching, ResumePoint
+from ugc_api.reading.audience_answers import FilmAudience, LiveViewers, RetentionCurve
 from ugc_core.events import Report
 from ugc_core.schemas import described
 
 _REF = "#/components/schemas/{name}"
-_STRUCTS = (Report, Accepted, BatchAnswer, ResumePoint, ContinueWatching, Problem, Readiness)
+_STRUCTS = (
+    Report,
+    Accepted,
+    BatchAnswer,
+    ResumePoint,
+    ContinueWatching,
+    FilmAudience,
+    RetentionCurve,
+    LiveViewers,
+    Problem,
+    Readiness,
+)
 
 
 def ref(struct: type[Struct]) -> dict[str, str]:

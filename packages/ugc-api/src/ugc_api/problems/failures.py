@@ -36,9 +36,10 @@ def add_failure_handlers(app: FastAPI) -> None:
 def _of_status(app: FastAPI, request: Request, error: HTTPException) -> Problem:
     path = request.scope["path"]  # request.url wants the query to be UTF-8
     if error.status_code == kinds.NO_SUCH_PATH.status:
-        slashed = {**request.scope, "path": f"{path}/"}
-        known = any(route.matches(slashed)[0] is not Match.NONE for route in app.routes)
-        detail = f"Did you mean {path}/ ?" if known else "No route has this path."
+        other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+        meant = {**request.scope, "path": other}
+        known = any(route.matches(meant)[0] is not Match.NONE for route in app.routes)
+        detail = f"Did you mean {other} ?" if known else "No route has this path."
         return ProblemError(kinds.NO_SUCH_PATH, detail).problem
     if error.status_code == kinds.METHOD_NOT_ALLOWED.status:
         detail = f"{request.method} is not possible here."

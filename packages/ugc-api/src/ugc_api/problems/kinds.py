@@ -73,11 +73,18 @@ FOREIGN_REPORT = Kind(
     title="The request speaks for somebody else",
     advice="Leave user_id and profile_id out, or repeat those of the token.",
 )
+ROLE_REQUIRED = Kind(
+    slug="role-required",
+    status=403,
+    title="The token lacks a role",
+    advice="Ask with a token whose `roles` name the role in `WWW-Authenticate`. A retry with the"
+    " same token fails again.",
+)
 NO_SUCH_PATH = Kind(
     slug="not-found",
     status=404,
     title="There is nothing at this address",
-    advice="Compare the path with the documentation; paths end with a slash.",
+    advice="Compare the path with the documentation; the slash at its end, or none, is part of it.",
 )
 NO_RESUME_POINT = Kind(
     slug="no-resume-point",
@@ -160,6 +167,7 @@ KINDS: Mapping[str, Kind] = {
         INVALID_TOKEN,
         DOCS_CREDENTIALS,
         FOREIGN_REPORT,
+        ROLE_REQUIRED,
         NO_SUCH_PATH,
         NO_RESUME_POINT,
         METHOD_NOT_ALLOWED,

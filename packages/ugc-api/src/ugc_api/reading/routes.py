@@ -1,30 +1,21 @@
 """The read routes: the caller's own resume points."""
 
-from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
-import msgspec
 from fastapi import Depends, FastAPI, Query, Request, Response
 
-from ugc_api import media_types
 from ugc_api.auth.tokens import TokenVerifier, bearer
-from ugc_api.operating.sparing import SparingLog
 from ugc_api.paths import MANY_PATH, ONE_PATH
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import FieldError, ProblemError, refuse_parameter
+from ugc_api.reading.asking import Asking, found
 from ugc_api.reading.resume import Cursor, ResumePoints
 from ugc_core.acceptance import Viewer
-from ugc_core.clock import Clock
-from ugc_core.errors import QueryRefusedError, WarehouseUnavailableError
 
-T = TypeVar("T")
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 _MAX_CURSOR_CHARS = 64
-_RETRY_S = 5
-"""The embedded warehouse restarts in about a second, a cluster fails over in a few."""
-_encode = msgspec.json.Encoder().encode
 
 ProfileId = Annotated[
     UUID | None,
@@ -33,10 +24,9 @@ ProfileId = Annotated[
 
 
 def add_read_routes(
-    app: FastAPI, *, points: ResumePoints, verifier: TokenVerifier, clock: Clock
+    app: FastAPI, *, points: ResumePoints, verifier: TokenVerifier, ask: Asking
 ) -> None:
     """Add both routes."""
-    failures = SparingLog(clock, "a read failed")
 
     # As a dependency it comes first: without a token nothing is said about parameters.
     async def caller(request: Request) -> Viewer:
@@ -46,10 +36,10 @@ def add_read_routes(
         viewer: Annotated[Viewer, Depends(caller)], film_id: UUID, profile_id: ProfileId = None
     ) -> Response:
         profile = _profile(viewer, profile_id)
-        point = await _read(failures, points.one(viewer.user_id, profile, film_id))
+        point = await ask(points.one(viewer.user_id, profile, film_id))
         if point is None:
             raise ProblemError(kinds.NO_RESUME_POINT, f"Nothing was watched of film {film_id} yet.")
-        return _found(point)
+        return found(point)
 
     async def get_continue_watching(
         viewer: Annotated[Viewer, Depends(caller)],
@@ -71,20 +61,10 @@ def add_read_routes(
             after=_cursor(cursor),
             include_finished=include_finished,
         )
-        return _found(await _read(failures, page))
+        return found(await ask(page))
 
     app.add_api_route(ONE_PATH, get_resume_point)
     app.add_api_route(MANY_PATH, get_continue_watching)
-
-
-async def _read(failures: SparingLog, question: Awaitable[T]) -> T:
-    try:
-        return await question
-    except (WarehouseUnavailableError, QueryRefusedError) as error:  # no tables, no rights
-        failures.warn(error)
-        detail = "The warehouse does not answer at the moment; reports are still accepted."
-        retry = {"Retry-After": str(_RETRY_S)}
-        raise ProblemError(kinds.WAREHOUSE_UNAVAILABLE, detail, headers=retry) from error
 
 
 def _profile(viewer: Viewer, asked: UUID | None) -> UUID:
@@ -106,8 +86,3 @@ def _cursor(text: str | None) -> Cursor | None:
         return Cursor.parse(text)
     except ValueError:
         refuse_parameter("cursor", "is not one that this service gave out")
-
-
-def _found(answer: object) -> Response:
-    headers = {"Cache-Control": "no-store"}
-    return Response(_encode(answer), 200, headers, media_types.JSON)
