@@ -83,9 +83,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def schemas(session: nox.Session) -> None:
-    """Write the published JSON Schemas and the OpenAPI document anew from the structs."""
+    """Write the published schemas, OpenAPI and AsyncAPI anew from the structs."""
     run(session, "python", "-m", "ugc_core.schemas")
     run(session, "python", "-m", "ugc_api.documentation.openapi")
+    run(session, "python", "-m", "ugc_etl.asyncapi")
 
 
 @nox.session

@@ -116,6 +116,7 @@ _LIST: Json = {
 _LIVE: Json = {
     "operationId": "getLiveness",
     "tags": ["operations"],
+    "security": [],
     "summary": "Whether the process answers",
     "description": "Depends on nothing: a process that answers at all is alive.",
     "responses": {"200": answer_docs.text("It does.")},
@@ -123,6 +124,7 @@ _LIVE: Json = {
 _READY: Json = {
     "operationId": "getReadiness",
     "tags": ["operations"],
+    "security": [],
     "summary": "Whether reports are taken",
     "description": "Only the log decides; a warehouse that is down makes it `degraded`, with"
     " status 200. `?verbose` answers in JSON with the state of each dependency.",
@@ -142,6 +144,7 @@ _READY: Json = {
 _METRICS: Json = {
     "operationId": "getMetrics",
     "tags": ["operations"],
+    "security": [],
     "summary": "Metrics for Prometheus",
     "description": "Counts of reports, requests, appends and tokens; no user and no film.",
     "responses": {"200": answer_docs.text("All of them.")},

@@ -1,4 +1,4 @@
-"""Swagger UI, Redoc and the OpenAPI document, behind HTTP basic and without a foreign byte.
+"""Swagger UI, Redoc and both documents, behind HTTP basic and without a foreign byte.
 
 Both bundles come from the package fastapi-offline; the browser asks this service alone, and
 the content security policy holds it to that.
@@ -31,7 +31,13 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-cache",
 }
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".png": "image/png", ".html": "text/html"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".json": media_types.JSON,
+    ".css": "text/css",
+    ".png": "image/png",
+    ".html": "text/html",
+}
 _BUNDLES = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png")
 _OWN = ("docs.js", "redoc.js")
 _encode = msgspec.json.Encoder().encode
@@ -53,6 +59,10 @@ def add_docs_routes(app: FastAPI, section: ApiSection) -> None:
         require_password(request, section)
         return Response(_encode(app.openapi()), 200, _HEADERS, media_types.JSON)
 
+    async def log_document(request: Request) -> Response:
+        require_password(request, section)
+        return _file(resources.files("ugc_core.published") / "asyncapi.json")
+
     async def asset(request: Request) -> Response:
         require_password(request, section)
         file = assets.get(request.path_params["name"])
@@ -63,6 +73,7 @@ def add_docs_routes(app: FastAPI, section: ApiSection) -> None:
     app.add_api_route("/api/docs", docs, include_in_schema=False)
     app.add_api_route("/api/redoc", redoc, include_in_schema=False)
     app.add_api_route("/api/openapi.json", document, include_in_schema=False)
+    app.add_api_route("/api/asyncapi.json", log_document, include_in_schema=False)
     app.add_api_route("/api/docs/assets/{name}", asset, include_in_schema=False)
 
 

@@ -37,8 +37,19 @@ class Place(Struct, frozen=True, kw_only=True):
         return f"{self.topic}:{self.partition}:{self.offset}:{self.line}"
 
 
-class _Line(Struct, frozen=True, kw_only=True):
-    """A letter's line; a payload that is no UTF-8 travels in base64."""
+class LetterLine(Struct, frozen=True, kw_only=True):
+    """A letter's line; a payload that is no UTF-8 travels in base64.
+
+    Attributes:
+        topic: Topic of the line that cannot be stored.
+        partition: Its partition.
+        offset: Offset of its record.
+        line: Its number within the record.
+        reason: What is wrong with it.
+        schema_version: What its record's header said; empty without one.
+        encoding: How the payload travels: utf-8 or base64.
+        payload: The line itself.
+    """
 
     topic: str
     partition: int
@@ -50,7 +61,7 @@ class _Line(Struct, frozen=True, kw_only=True):
     payload: str
 
 
-_letter_decoder = msgspec.json.Decoder(_Line)
+_letter_decoder = msgspec.json.Decoder(LetterLine)
 _place_decoder = msgspec.json.Decoder(Place)
 
 
@@ -68,7 +79,7 @@ def encode_letter(letter: DeadLetter) -> bytes:
     except UnicodeDecodeError:
         payload, encoding = base64.b64encode(letter.payload).decode(), "base64"
     return _encode(
-        _Line(
+        LetterLine(
             topic=letter.topic,
             partition=letter.partition,
             offset=letter.offset,
