@@ -2,25 +2,20 @@
 
 import random
 import time
-from contextlib import asynccontextmanager
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
 import httpx
-import jwt
 import pytest
 
 from tests.integration.conftest import make_tables
 from tests.integration.processes import ChdbServer
-from ugc_api.app import create_app
-from ugc_api.bootstrap import open_services
-from ugc_core.bootstrap import open_log_admin, open_warehouse, topics
-from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection, LogSection, Settings, WarehouseSection
+from tests.integration.served_api import bearer, serving
+from ugc_core.bootstrap import open_warehouse
+from ugc_core.settings import WarehouseSection
 
-SECRET = "0123456789abcdef0123456789abcdef"
 NIL = UUID(int=0)
 NOW_MS = 1_767_225_600_000
 USERS = [UUID(int=number) for number in (1, 2)]
@@ -139,29 +134,6 @@ class Caller:
             query["cursor"] = answer.json()["next_cursor"]
             if query["cursor"] is None:
                 return found
-
-
-def bearer(user: UUID) -> dict[str, str]:
-    claims = {"sub": str(user), "exp": time.time() + 3600}
-    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, algorithm='HS256')}"}
-
-
-@asynccontextmanager
-async def serving(warehouse: WarehouseSection, folder):
-    """Open the application as the service does, over a real log and a real warehouse."""
-    settings = Settings(
-        log=LogSection(url=f"sqlite:///{folder}/log.db"),
-        warehouse=warehouse,
-        auth=AuthSection(secret=SECRET),
-    )
-    async with open_log_admin(settings.log) as admin:
-        await admin.apply(await admin.plan(topics(settings.log)))
-    damage: list[Exception] = []
-    async with open_services(settings, clock=SystemClock(), on_damage=damage.append) as services:
-        transport = httpx.ASGITransport(create_app(services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield client
-    assert damage == []
 
 
 VIEWERS = [(user, profile) for user in USERS for profile in (user, UUID(int=user.int + 100))]

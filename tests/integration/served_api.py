@@ -1,0 +1,39 @@
+"""The application in this process, over a real log and a real warehouse."""
+
+import time
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import httpx
+import jwt
+
+from ugc_api.app import create_app
+from ugc_api.bootstrap import open_services
+from ugc_core.bootstrap import open_log_admin, topics
+from ugc_core.clock import SystemClock
+from ugc_core.settings import AuthSection, LogSection, Settings, WarehouseSection
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def bearer(user: UUID, **more: object) -> dict[str, str]:
+    claims = more | {"sub": str(user), "exp": time.time() + 3600}
+    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, algorithm='HS256')}"}
+
+
+@asynccontextmanager
+async def serving(warehouse: WarehouseSection, folder):
+    """Open the application as the service does, over a real log and a real warehouse."""
+    settings = Settings(
+        log=LogSection(url=f"sqlite:///{folder}/log.db"),
+        warehouse=warehouse,
+        auth=AuthSection(secret=SECRET),
+    )
+    async with open_log_admin(settings.log) as admin:
+        await admin.apply(await admin.plan(topics(settings.log)))
+    damage: list[Exception] = []
+    async with open_services(settings, clock=SystemClock(), on_damage=damage.append) as services:
+        transport = httpx.ASGITransport(create_app(services))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield client
+    assert damage == []
