@@ -101,5 +101,5 @@ def test_only_the_api_is_reachable_from_outside(settings):
     with httpx.Client(base_url=URL) as client:
         assert client.get("/metrics").status_code == 404
         assert client.get("/api/docs").status_code == 401
-        assert client.get("/readyz").status_code == 200
+        assert client.get("/readyz").status_code == 404
         assert client.post("/api/v1/progresses/", json=[]).status_code == 401
