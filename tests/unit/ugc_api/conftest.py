@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from ugc_api.app import create_app
+from ugc_api.auth.beacon_tokens import make_beacon_tokens
 from ugc_api.auth.tokens import Hs256Verifier
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
@@ -188,6 +189,7 @@ def build(
         health=health,
         metrics=metrics,
         clock=clock,
+        beacons=make_beacon_tokens(auth or AuthSection(secret=SECRET), clock),
     )
     return Api(clock=clock, log=log, warehouse=warehouse, services=services, damage=damage)
 

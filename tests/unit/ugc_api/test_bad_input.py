@@ -160,13 +160,13 @@ async def test_another_content_type_is_415_and_the_right_one_is_named(api, kind)
     assert answer.headers["accept"] == "application/json"
 
 
-async def test_a_compressed_body_is_415(api):
-    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"} | api.bearer()
+async def test_a_body_in_another_coding_is_415(api):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "br"} | api.bearer()
 
     answer = await api.client.post(api.one, content=b"\x1f\x8b", headers=headers)
 
     assert answer.status_code == 415
-    assert answer.headers["accept-encoding"] == "identity"
+    assert answer.headers["accept-encoding"] == "gzip, zstd"
 
 
 async def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_413(make_api):

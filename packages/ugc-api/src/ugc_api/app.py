@@ -1,18 +1,23 @@
 """The application: write routes, the framework behind them, documentation, error answers."""
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from ugc_api.cors import Cors, abilities
 from ugc_api.documentation.openapi import describe
 from ugc_api.documentation.pages import add_docs_routes
 from ugc_api.intake.batch import BatchReports
+from ugc_api.intake.beacon_grants import BeaconGrants
+from ugc_api.intake.beacons import BeaconReports
 from ugc_api.intake.front import Front
 from ugc_api.intake.patience import Patience
 from ugc_api.intake.route import WriteRoute
 from ugc_api.intake.single import SingleReport
 from ugc_api.operating.envelope import Envelope
 from ugc_api.operating.routes import add_operation_routes
-from ugc_api.paths import MANY_PATH
 from ugc_api.problems.failures import add_failure_handlers
 from ugc_api.problems.pages import add_problem_routes
 from ugc_api.reading.asking import Asking
@@ -21,26 +26,56 @@ from ugc_api.reading.routes import add_read_routes
 from ugc_api.services import Services
 
 
-def create_app(services: Services) -> Front:
+def create_app(services: Services) -> ASGIApp:
     """Build the application; it neither opens nor closes anything."""
-    settings, patience = services.settings, Patience(services.settings.body_timeout_s)
-    single = SingleReport(
-        intake=services.intake,
-        verifier=services.verifier,
-        limit=settings.max_body_bytes,
-        patience=patience,
+    single, others = _write_routes(services)
+    framework = _framework(services, single, *others)
+    front = Front(framework, single=single, others={route.template: route for route in others})
+    if not services.settings.cors_origins:
+        return front
+    return Cors(
+        front,
+        abilities=abilities(framework.routes),
+        origins=services.settings.cors_origins,
+        max_age_s=services.settings.cors_max_age_s,
         metrics=services.metrics,
         clock=services.clock,
     )
-    batch = BatchReports(
-        intake=services.intake,
-        verifier=services.verifier,
+
+
+def _write_routes(services: Services) -> tuple[SingleReport, Sequence[WriteRoute]]:
+    """Build what is answered in front of the framework."""
+    settings, intake, verifier = services.settings, services.intake, services.verifier
+    metrics, clock, tokens = services.metrics, services.clock, services.beacons
+    patience = Patience(settings.body_timeout_s)
+    single = SingleReport(
+        intake=intake,
+        verifier=verifier,
         limits=settings,
         patience=patience,
-        metrics=services.metrics,
-        clock=services.clock,
+        metrics=metrics,
+        clock=clock,
     )
-    return Front(_framework(services, single, batch), single=single, others={MANY_PATH: batch})
+    batch = BatchReports(
+        intake=intake,
+        verifier=verifier,
+        limits=settings,
+        patience=patience,
+        metrics=metrics,
+        clock=clock,
+    )
+    beacons = BeaconReports(
+        intake=intake,
+        tokens=tokens,
+        most=settings.max_batch_events,
+        patience=patience,
+        metrics=metrics,
+        clock=clock,
+    )
+    grants = BeaconGrants(
+        verifier=verifier, tokens=tokens, patience=patience, metrics=metrics, clock=clock
+    )
+    return single, (batch, beacons, grants)
 
 
 def _framework(services: Services, *writes: WriteRoute) -> FastAPI:

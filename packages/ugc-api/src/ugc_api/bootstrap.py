@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from ugc_api.auth.beacon_tokens import make_beacon_tokens
 from ugc_api.auth.tokens import Hs256Verifier
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
@@ -64,6 +65,7 @@ async def open_services(
         yield Services(
             settings=settings.api,
             verifier=verifier,
+            beacons=make_beacon_tokens(settings.auth, clock),
             intake=intake,
             resume_points=ResumePoints(warehouse=warehouse),
             audiences=Audiences(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ugc_api.auth.beacon_tokens import BeaconTokens
 from ugc_api.auth.tokens import TokenVerifier
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
@@ -19,6 +20,7 @@ class Services:
     Attributes:
         settings: Limits, deadlines and the documentation's password.
         verifier: Tells whose token it is.
+        beacons: Makes and reads the tokens of beacons; None without a secret.
         intake: Takes reports in.
         resume_points: Reads back where viewers are.
         audiences: Reads the numbers of films.
@@ -35,3 +37,4 @@ class Services:
     health: Health
     metrics: ApiMetrics
     clock: Clock
+    beacons: BeaconTokens | None = None

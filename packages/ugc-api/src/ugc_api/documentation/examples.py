@@ -12,6 +12,7 @@ from ugc_api.intake.answers import (
     BatchAnswer,
     RefusedItem,
 )
+from ugc_api.intake.beacon_grants import BeaconToken
 from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
 from ugc_api.problems.problem import FieldError, Problem
@@ -28,7 +29,7 @@ from ugc_core.log import Receipt
 Json = dict[str, Any]
 
 FILM = "0b39f7d6-66fd-4c09-9c7a-2f1f2a3d8f51"
-_EVENT = UUID("01943b2c-8f6a-7c1e-9b7d-3a5e6f708192")
+EVENT = UUID("01943b2c-8f6a-7c1e-9b7d-3a5e6f708192")
 _RECEIPT = Receipt(partition=2, offset=1041, line=0)
 _FIELDS = {
     kinds.REFUSED_REPORT: FieldError(
@@ -60,7 +61,16 @@ LINES = (
     f'{{"film_id": "{FILM}", "progress": 120, "total": 5400}}\n'
     f'{{"film_id": "{FILM}", "progress": 130, "total": 5400}}\n'
 )
-ACCEPTED = Accepted(event_id=_EVENT, receipt=_RECEIPT)
+BEACON_TOKEN_REQUEST: Json = {"film_id": FILM}
+BEACON_TOKEN = BeaconToken(
+    token="eyJhbGciOiJIUzI1NiIsInR5cCI6ImJlYWNvbitqd3QifQ.e30.c2ln",  # noqa: S106 - it is none
+    expires_in=21_600,
+)
+BEACON: Json = {
+    "token": BEACON_TOKEN.token,
+    "report": {"progress": 130.5, "total": 5400, "watched_from": 120.5, "kind": "pause"},
+}
+ACCEPTED = Accepted(event_id=EVENT, receipt=_RECEIPT)
 POINT = ResumePoint(
     film_id=UUID(FILM),
     progress=130.5,
@@ -125,7 +135,7 @@ VERDICTS = BatchAnswer(
     refused=1,
     duplicates=0,
     items=[
-        AcceptedItem(event_id=_EVENT, receipt=_RECEIPT),
+        AcceptedItem(event_id=EVENT, receipt=_RECEIPT),
         RefusedItem(problem=_problem(kinds.REFUSED_REPORT)),
     ],
 )

@@ -6,6 +6,8 @@ from typing import Any
 from ugc_api import media_types
 from ugc_api.documentation import answer_docs, examples
 from ugc_api.documentation.audience_operations import AUDIENCE_OPERATIONS
+from ugc_api.documentation.beacon_operations import BEACON_OPERATIONS
+from ugc_api.documentation.request_headers import CODING, KEY
 from ugc_api.documentation.schemas import ref
 from ugc_api.intake.answers import Accepted, BatchAnswer
 from ugc_api.paths import MANY_PATH, ONE_PATH
@@ -26,6 +28,8 @@ _FILM = {
 }
 _WRITE_PROBLEMS = (
     kinds.MALFORMED_BODY,
+    kinds.MALFORMED_ENCODING,
+    kinds.MALFORMED_KEY,
     kinds.MISSING_TOKEN,
     kinds.INVALID_TOKEN,
     kinds.BODY_TIMEOUT,
@@ -54,7 +58,7 @@ _REPORT: Json = {
     "description": "The shortest body is `progress` and `total`. A player that repeats a report"
     " sends the same `event_id`, and so the same `viewed_at`.",
     "security": _SECURITY,
-    "parameters": [_FILM],
+    "parameters": [_FILM, CODING, KEY],
     "requestBody": {
         "required": True,
         "content": {media_types.JSON: {"schema": ref(Report), "examples": examples.REPORTS}},
@@ -75,6 +79,7 @@ _BATCH: Json = {
     " whenever the batch could be read, even if no item is accepted. Empty lines do not count."
     " All accepted items are kept together or not at all.",
     "security": _SECURITY,
+    "parameters": [CODING, KEY],
     "requestBody": {
         "required": True,
         "content": {
@@ -153,6 +158,7 @@ _METRICS: Json = {
 OPERATIONS: Mapping[tuple[str, str], Json] = {
     (ONE_PATH, "post"): _REPORT,
     (MANY_PATH, "post"): _BATCH,
+    **BEACON_OPERATIONS,
     (ONE_PATH, "get"): _POINT,
     (MANY_PATH, "get"): _LIST,
     ("/livez", "get"): _LIVE,

@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from ugc_api.intake.answers import Accepted, BatchAnswer
+from ugc_api.intake.beacon_grants import BeaconToken, BeaconTokenRequest
+from ugc_api.intake.beacons import Beacon
 from ugc_api.operating.health import Readiness
 from ugc_api.problems.problem import Problem
 from ugc_api.reading.answers import ContinueWatching, ResumePoint
@@ -18,6 +20,9 @@ _STRUCTS = (
     Report,
     Accepted,
     BatchAnswer,
+    Beacon,
+    BeaconToken,
+    BeaconTokenRequest,
     ResumePoint,
     ContinueWatching,
     FilmAudience,
@@ -37,5 +42,8 @@ def schemas() -> dict[str, Any]:
     """Return the schema of every struct on the wire, fields described."""
     found = described(_STRUCTS, _REF)
     found["Report"]["properties"]["extra"]["type"] = ["object", "null"]  # its bytes are kept
+    beacon = found["Beacon"]["properties"]  # judged one by one, so not decoded with the rest
+    beacon["report"].update(ref(Report))
+    beacon["reports"]["items"] = ref(Report)
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
     return plain

@@ -7,6 +7,7 @@ from ugc_api import media_types
 from ugc_api.auth.tokens import TokenVerifier, identify
 from ugc_api.intake import bodies
 from ugc_api.intake.bodies import Headers
+from ugc_api.intake.idempotency import IDEMPOTENCY_KEY, many_by_key
 from ugc_api.intake.intake import Intake
 from ugc_api.intake.items import split
 from ugc_api.intake.patience import Patience
@@ -44,10 +45,11 @@ class BatchReports(WriteRoute):
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
         """Keep what can be kept, and say what became of each item."""
         identity = identify(headers.get(b"authorization"), self._verifier)
-        bodies.check_encoding(headers)
         kind = bodies.media_type(headers, (media_types.JSON, media_types.NDJSON))
+        key, user_id = headers.get(IDEMPOTENCY_KEY), identity.viewer.user_id
+        amend = None if key is None else many_by_key(key, user_id=user_id)
         body = await bodies.read_body(
             headers, receive, limit=self._limits.max_batch_bytes, patience=self._patience
         )
         items = split(body, kind, most=self._limits.max_batch_events)
-        return _encode(await self._intake.many(items, identity.viewer))
+        return _encode(await self._intake.many(items, identity.viewer, amend=amend))

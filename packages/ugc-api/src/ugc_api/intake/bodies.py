@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from ugc_api import media_types
+from ugc_api.intake.compression import coding_of, inflate
 from ugc_api.intake.patience import Patience
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
@@ -20,19 +21,6 @@ _DISCARD_BYTES = 1_048_576
 _DISCARD_S = 1.0
 _CLOSE = {"Connection": "close"}
 _USUAL = {kind.encode(): kind for kind in (media_types.JSON, media_types.NDJSON)}
-
-
-def check_encoding(headers: Headers) -> None:
-    """Refuse a body that is compressed.
-
-    Raises:
-        ProblemError: It is.
-    """
-    encoding = headers.get(b"content-encoding")
-    if encoding is not None and encoding.strip().lower() != b"identity":
-        detail = "The body must not be compressed."
-        accept = {"Accept-Encoding": "identity"}
-        raise ProblemError(kinds.UNSUPPORTED_MEDIA, detail, headers=accept)
 
 
 def media_type(headers: Headers, taken: tuple[str, ...]) -> str:
@@ -54,18 +42,20 @@ def media_type(headers: Headers, taken: tuple[str, ...]) -> str:
 
 
 async def read_body(headers: Headers, receive: Receive, *, limit: int, patience: Patience) -> bytes:
-    """Return the whole body.
+    """Return the whole body, inflated.
 
     Args:
         headers: The request's headers.
         receive: Where it comes from.
-        limit: Most bytes.
+        limit: Most bytes, on the wire and inflated.
         patience: Longest wait for the last byte.
 
     Raises:
-        ProblemError: It is too large or too slow.
+        ProblemError: It is too large, too slow, or not compressed in a way that is taken.
         ClientDisconnect: The client went away.
     """
+    encoding = headers.get(b"content-encoding")
+    coding = "" if encoding is None else coding_of(encoding.decode("latin-1"))
     wait = patience.begin()
     try:
         body = await _read(headers, receive, limit)
@@ -80,7 +70,7 @@ async def read_body(headers: Headers, receive: Receive, *, limit: int, patience:
         await _discard(headers, receive)
         detail = f"The body is larger than {limit} bytes."
         raise ProblemError(kinds.TOO_LARGE, detail, headers=_CLOSE)
-    return body
+    return inflate(body, coding, limit=limit) if coding else body
 
 
 async def _read(headers: Headers, receive: Receive, limit: int) -> bytes | None:

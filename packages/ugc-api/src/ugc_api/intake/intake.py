@@ -12,7 +12,7 @@ from ugc_api.intake.answers import (
     RefusedItem,
     Verdict,
 )
-from ugc_api.intake.items import Item
+from ugc_api.intake.items import Amend, Item
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.problems.problem import ProblemError, of_damage, of_log, of_refusal
@@ -28,7 +28,7 @@ _Name = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """What both write routes do; nothing is answered before the log has it.
+    """What all write routes do; nothing is answered before the log has it.
 
     Attributes:
         writer: The log.
@@ -44,15 +44,24 @@ class Intake:
     metrics: ApiMetrics
     health: Health
 
-    async def one(self, body: bytes, viewer: Viewer, film_id: UUID) -> Accepted:
+    async def one(
+        self, body: bytes, viewer: Viewer, film_id: UUID, *, amend: Amend | None = None
+    ) -> Accepted:
         """Keep one report.
+
+        Args:
+            body: The report.
+            viewer: Who sends it.
+            film_id: The film.
+            amend: What is done to it first.
 
         Raises:
             ProblemError: It is refused, or the log did not take it.
         """
         try:
+            report = parse_report(body)
             event = accept(
-                parse_report(body),
+                report if amend is None else amend(report, 0),
                 viewer,
                 film_id=film_id,
                 received_ms=self.clock.wall_ms(),
@@ -63,14 +72,24 @@ class Intake:
         receipt = await self._append(viewer, [event])
         return Accepted(event_id=event.event_id, receipt=receipt)
 
-    async def many(self, items: Sequence[Item], viewer: Viewer) -> BatchAnswer:
+    async def many(
+        self, items: Sequence[Item], viewer: Viewer, *, amend: Amend | None = None
+    ) -> BatchAnswer:
         """Keep every item that can be kept, in one record, and say what became of each.
+
+        Args:
+            items: The reports.
+            viewer: Who sends them.
+            amend: What is done to each of them first.
 
         Raises:
             ProblemError: The log did not take them.
         """
         received_ms = self.clock.wall_ms()
-        found = [self._event_or_refused(item, viewer, received_ms) for item in items]
+        found = [
+            self._event_or_refused(item, viewer, received_ms, place, amend)
+            for place, item in enumerate(items)
+        ]
         named = [(event, _name(event)) for event in found if isinstance(event, Event)]
         fresh: dict[_Name, Event] = {}
         for event, name in named:
@@ -102,10 +121,12 @@ class Intake:
         )
 
     def _event_or_refused(
-        self, item: Item, viewer: Viewer, received_ms: int
+        self, item: Item, viewer: Viewer, received_ms: int, place: int, amend: Amend | None
     ) -> Event | RefusedItem:
         try:
             report = item if isinstance(item, Report) else parse_report(item)
+            if amend is not None:
+                report = amend(report, place)
             return accept(report, viewer, film_id=None, received_ms=received_ms, window=self.window)
         except ReportRefusedError as error:
             return RefusedItem(problem=self._refused(error).problem)

@@ -1,6 +1,6 @@
 """The items of a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Raw
@@ -13,6 +13,8 @@ from ugc_core.events import Report
 
 Item = Report | Raw | bytes
 """A report, or what is still to be read as one and may fail."""
+Amend = Callable[[Report, int], Report]
+"""Completes the report at a place of its request before it is judged, or refuses it."""
 
 _decode_reports = msgspec.json.Decoder(list[Report]).decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ugc_api import media_types
 from ugc_api.intake.bodies import Headers
+from ugc_api.intake.idempotency import IDEMPOTENCY_KEY
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
@@ -24,17 +25,22 @@ Pairs = Sequence[tuple[bytes, bytes]]
 _JSON: Pairs = ((b"content-type", media_types.JSON.encode()), (b"cache-control", b"no-store"))
 _PROBLEM: Pairs = ((b"content-type", media_types.PROBLEM.encode()), (b"cache-control", b"no-store"))
 _METHOD = "POST"
+_NO_CONTENT = 204
 _log = structlog.get_logger()
 
 
 class WriteRoute(ABC):
-    """One route that takes reports.
+    """One route that players write to.
 
     Attributes:
         template: Its path with the names of its parameters: what metrics and logs call it.
+        code: The status of the answer when all went well.
+        pairs: That answer's headers.
     """
 
     template: str
+    code: int = 202
+    pairs: Pairs = _JSON
 
     def __init__(self, *, metrics: ApiMetrics, clock: Clock) -> None:
         """Count by these metrics."""
@@ -43,7 +49,7 @@ class WriteRoute(ABC):
 
     @abstractmethod
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
-        """Return the JSON of the 202.
+        """Return the body of the answer when all went well.
 
         Raises:
             ProblemError: The request is refused, or nothing can be kept at the moment.
@@ -59,9 +65,9 @@ class WriteRoute(ABC):
         try:
             try:
                 if len(headers) != len(scope["headers"]):
-                    _drop_ambiguous_token(headers, scope["headers"])
+                    _drop_ambiguous(headers, scope["headers"])
                 body = await self.handle(scope, headers, receive)
-                code, pairs = 202, _JSON
+                code, pairs = self.code, self.pairs
             except ClientDisconnect:
                 return
             except ProblemError as error:
@@ -73,8 +79,9 @@ class WriteRoute(ABC):
                 error_of_ours = "The service met an unexpected error."
                 code, pairs, body = _refusal(ProblemError(kinds.INTERNAL, error_of_ours))
             status = code
-            length = (b"content-length", b"%d" % len(body))
-            start = [*pairs, length, (HEADER, name)]
+            start = [*pairs, (HEADER, name)]
+            if code != _NO_CONTENT:  # RFC 9110, section 8.6
+                start.append((b"content-length", b"%d" % len(body)))
             await send({"type": "http.response.start", "status": code, "headers": start})
             await send({"type": "http.response.body", "body": body})
         finally:
@@ -82,10 +89,13 @@ class WriteRoute(ABC):
             metrics.request_ended(self.template, _METHOD, status)
 
 
-def _drop_ambiguous_token(headers: dict[bytes, bytes], pairs: Pairs) -> None:
-    """Let a second Authorization header prove nothing: which of them is meant?"""
-    if sum(name == b"authorization" for name, _ in pairs) > 1:
+def _drop_ambiguous(headers: dict[bytes, bytes], pairs: Pairs) -> None:
+    """Let two tokens prove nothing, and two keys be none: which of them is meant?"""
+    names = [name for name, _ in pairs]
+    if names.count(b"authorization") > 1:
         del headers[b"authorization"]
+    if names.count(IDEMPOTENCY_KEY) > 1:
+        headers[IDEMPOTENCY_KEY] = b""
 
 
 def _refusal(error: ProblemError) -> tuple[int, Pairs, bytes]:

@@ -9,6 +9,7 @@ from ugc_api import media_types
 from ugc_api.auth.tokens import TokenVerifier, identify
 from ugc_api.intake import bodies
 from ugc_api.intake.bodies import Headers
+from ugc_api.intake.idempotency import IDEMPOTENCY_KEY, one_by_key
 from ugc_api.intake.intake import Intake
 from ugc_api.intake.patience import Patience
 from ugc_api.intake.route import WriteRoute
@@ -17,10 +18,13 @@ from ugc_api.paths import ONE_PATH
 from ugc_api.problems.problem import refuse_parameter
 from ugc_core.clock import Clock
 from ugc_core.events import NIL
+from ugc_core.settings import ApiSection
 
 _PREFIX, _, _SUFFIX = ONE_PATH.partition("{film_id}")
 _FILM = slice(len(_PREFIX), -len(_SUFFIX))
 _encode = msgspec.json.Encoder().encode
+_LEGACY = b'{"content":{"result":true}}'
+"""What the replaced system answered, with the same status; here, too, it means kept."""
 
 
 def is_single(path: str) -> bool:
@@ -38,26 +42,30 @@ class SingleReport(WriteRoute):
         *,
         intake: Intake,
         verifier: TokenVerifier,
-        limit: int,
+        limits: ApiSection,
         patience: Patience,
         metrics: ApiMetrics,
         clock: Clock,
     ) -> None:
-        """Take bodies of at most `limit` bytes."""
+        """Take reports within the limits."""
         super().__init__(metrics=metrics, clock=clock)
         self._intake = intake
         self._verifier = verifier
-        self._limit = limit
+        self._limits = limits
         self._patience = patience
 
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Keep the report."""
         identity = identify(headers.get(b"authorization"), self._verifier)
         film_id = _film_id(scope["path"][_FILM])
-        bodies.check_encoding(headers)
         bodies.media_type(headers, (media_types.JSON,))
-        body = await bodies.read_body(headers, receive, limit=self._limit, patience=self._patience)
-        return _encode(await self._intake.one(body, identity.viewer, film_id))
+        key, user_id = headers.get(IDEMPOTENCY_KEY), identity.viewer.user_id
+        amend = None if key is None else one_by_key(key, user_id=user_id, film_id=film_id)
+        body = await bodies.read_body(
+            headers, receive, limit=self._limits.max_body_bytes, patience=self._patience
+        )
+        accepted = await self._intake.one(body, identity.viewer, film_id, amend=amend)
+        return _LEGACY if self._limits.legacy_answers else _encode(accepted)
 
 
 def _film_id(text: str) -> UUID:

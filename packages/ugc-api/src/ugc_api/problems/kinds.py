@@ -42,6 +42,13 @@ MALFORMED_ENCODING = Kind(
     advice="Compress the whole body once, as Content-Encoding says: gzip, or zstd with a window"
     " of at most 8 MiB. A retry of the same bytes fails again.",
 )
+MALFORMED_KEY = Kind(
+    slug="malformed-idempotency-key",
+    status=400,
+    title="The Idempotency-Key is malformed",
+    advice="Send one key of 1 to 255 characters, as a string in double quotes, such as"
+    ' `Idempotency-Key: "01943b2c-8f6a-7c1e-9b7d-3a5e6f708192"`, or leave the header out.',
+)
 BODY_TIMEOUT = Kind(
     slug="body-timeout",
     status=408,
@@ -71,7 +78,8 @@ FOREIGN_REPORT = Kind(
     slug="foreign-report",
     status=403,
     title="The request speaks for somebody else",
-    advice="Leave user_id and profile_id out, or repeat those of the token.",
+    advice="Leave user_id and profile_id out, or repeat those of the token; with a beacon token"
+    " the film and the session, too.",
 )
 ROLE_REQUIRED = Kind(
     slug="role-required",
@@ -85,6 +93,13 @@ NO_SUCH_PATH = Kind(
     status=404,
     title="There is nothing at this address",
     advice="Compare the path with the documentation; the slash at its end, or none, is part of it.",
+)
+BEACONS_OFF = Kind(
+    slug="beacons-off",
+    status=404,
+    title="This service takes no beacons",
+    advice="It has no secret to sign beacon tokens with; whoever runs it can set"
+    " UGC_AUTH__BEACON_SECRET_FILE. Report progress on the other routes.",
 )
 NO_RESUME_POINT = Kind(
     slug="no-resume-point",
@@ -120,7 +135,7 @@ REFUSED_REPORT = Kind(
 INVALID_PARAMETER = Kind(
     slug="invalid-parameter",
     status=422,
-    title="A parameter in the path or query is wrong",
+    title="A parameter of the request is wrong",
     advice="Correct the parameters in `errors`.",
 )
 INTERNAL = Kind(
@@ -162,6 +177,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         MALFORMED_BODY,
         MALFORMED_ENCODING,
+        MALFORMED_KEY,
         BODY_TIMEOUT,
         MISSING_TOKEN,
         INVALID_TOKEN,
@@ -169,6 +185,7 @@ KINDS: Mapping[str, Kind] = {
         FOREIGN_REPORT,
         ROLE_REQUIRED,
         NO_SUCH_PATH,
+        BEACONS_OFF,
         NO_RESUME_POINT,
         METHOD_NOT_ALLOWED,
         TOO_LARGE,

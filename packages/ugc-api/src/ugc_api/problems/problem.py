@@ -116,6 +116,12 @@ def of_refusal(error: ReportRefusedError) -> ProblemError:
     return ProblemError(kind, str(error), errors=fields)
 
 
+def of_item(problem: Problem) -> ProblemError:
+    """Return what ends a whole request with the problem of one of its items."""
+    kind = kinds.KINDS[problem.type.removeprefix(kinds.BASE)]
+    return ProblemError(kind, problem.detail, errors=problem.errors)
+
+
 def refuse_parameter(name: str, reason: str) -> NoReturn:
     """Refuse a path or query parameter.
 

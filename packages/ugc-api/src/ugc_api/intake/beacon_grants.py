@@ -1,0 +1,103 @@
+"""`POST /api/v1/beacon-tokens`: a player asks, as a film begins, for what its last words need."""
+
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from starlette.types import Receive, Scope
+
+from ugc_api import media_types
+from ugc_api.auth.beacon_tokens import BeaconTokens, Grant
+from ugc_api.auth.tokens import TokenVerifier, identify
+from ugc_api.intake import bodies
+from ugc_api.intake.beacons import offered
+from ugc_api.intake.bodies import Headers
+from ugc_api.intake.decoding import decoded
+from ugc_api.intake.patience import Patience
+from ugc_api.intake.route import WriteRoute
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.paths import BEACON_TOKENS_PATH
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import FieldError, ProblemError, refuse_parameter
+from ugc_core.acceptance import Viewer
+from ugc_core.clock import Clock
+from ugc_core.events import NIL
+
+_MAX_BYTES = 4096
+
+
+class BeaconTokenRequest(Struct, frozen=True, kw_only=True):
+    """What a beacon token is wanted for.
+
+    Attributes:
+        film_id: The film.
+        session_id: The playback session; absent: any.
+        profile_id: Household member; only where the access token names none.
+    """
+
+    film_id: UUID
+    session_id: UUID | None = None
+    profile_id: UUID | None = None
+
+
+class BeaconToken(Struct, frozen=True, kw_only=True):
+    """A token for the body of beacons.
+
+    Attributes:
+        token: The token; it says nothing to anybody but this service.
+        expires_in: How long it is good for, in seconds.
+    """
+
+    token: str
+    expires_in: int
+
+
+_decode = msgspec.json.Decoder(BeaconTokenRequest).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class BeaconGrants(WriteRoute):
+    """The route that gives beacon tokens to whoever has an access token."""
+
+    template = BEACON_TOKENS_PATH
+    code = 200
+
+    def __init__(
+        self,
+        *,
+        verifier: TokenVerifier,
+        tokens: BeaconTokens | None,
+        patience: Patience,
+        metrics: ApiMetrics,
+        clock: Clock,
+    ) -> None:
+        """Make them by `tokens`; without it none."""
+        super().__init__(metrics=metrics, clock=clock)
+        self._verifier = verifier
+        self._tokens = tokens
+        self._patience = patience
+
+    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
+        """Give a token for one viewer and one film."""
+        viewer = identify(headers.get(b"authorization"), self._verifier).viewer
+        tokens = offered(self._tokens)
+        bodies.media_type(headers, (media_types.JSON,))
+        body = await bodies.read_body(headers, receive, limit=_MAX_BYTES, patience=self._patience)
+        token = tokens.issue(_grant(decoded(_decode, body), viewer))
+        return _encode(BeaconToken(token=token, expires_in=tokens.ttl_s))
+
+
+def _grant(wanted: BeaconTokenRequest, viewer: Viewer) -> Grant:
+    for field in ("film_id", "session_id", "profile_id"):
+        if getattr(wanted, field) == NIL:
+            refuse_parameter(field, "must not be the nil UUID")
+    if viewer.profile_id is not None and wanted.profile_id not in {None, viewer.profile_id}:
+        wrong = FieldError(field="profile_id", reason="is not the token's profile")
+        detail = "profile_id is not the token's profile"
+        raise ProblemError(kinds.FOREIGN_REPORT, detail, errors=[wrong])
+    return Grant(
+        sub=viewer.user_id,
+        profile_id=viewer.profile_id or wanted.profile_id,
+        film_id=wanted.film_id,
+        session_id=wanted.session_id,
+    )

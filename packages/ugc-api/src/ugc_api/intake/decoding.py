@@ -1,0 +1,28 @@
+"""From a body's bytes to a struct, or to the problem with them."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import ProblemError, of_refusal
+from ugc_core.acceptance import refusal
+
+T = TypeVar("T")
+
+
+def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+    """Return what `decode` makes of a body.
+
+    Raises:
+        ProblemError: It is no JSON, or not of that form.
+    """
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise of_refusal(refusal(error)) from error
+    except RecursionError as error:
+        raise ProblemError(kinds.MALFORMED_BODY, "the JSON is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProblemError(kinds.MALFORMED_BODY, f"not valid JSON: {error}") from error
