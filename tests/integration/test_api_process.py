@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.integration.api_logs import made_log, stored
 from tests.integration.api_processes import (
     FILM,
     MANY,
@@ -30,10 +31,6 @@ from tests.integration.api_processes import (
     stops_listening,
     takes_connections,
 )
-from ugc_core.bootstrap import open_log_admin, open_log_consumer, topics
-from ugc_core.clock import SystemClock
-from ugc_core.codec import decode_lines
-from ugc_core.events import Event
 from ugc_core.settings import LogSection
 
 ENOUGH = 300
@@ -43,26 +40,7 @@ ENOUGH = 300
 @pytest.fixture
 def log(tmp_path) -> LogSection:
     """A log with its topics."""
-    section = LogSection(url=f"sqlite:///{tmp_path}/log.db", group="test")
-
-    async def make() -> None:
-        async with open_log_admin(section) as admin:
-            await admin.apply(await admin.plan(topics(section)))
-
-    asyncio.run(make())
-    return section
-
-
-async def stored(log: LogSection) -> list[Event]:
-    """Read the whole log, as another program would."""
-    found: list[Event] = []
-    async with open_log_consumer(log, clock=SystemClock()) as reader:
-        while records := await reader.poll(max_records=1000, timeout_s=0):
-            for record in (record for records in records.values() for record in records):
-                events = decode_lines(record.value, record.headers)
-                found += [event for event in events if isinstance(event, Event)]
-                assert len(found) >= len(events)
-    return found
+    return asyncio.run(made_log(tmp_path))
 
 
 async def test_an_accepted_report_can_be_read_by_another_program(tmp_path, log):
