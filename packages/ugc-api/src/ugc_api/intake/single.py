@@ -51,7 +51,8 @@ class SingleReport(WriteRoute):
         super().__init__(metrics=metrics, clock=clock)
         self._intake = intake
         self._verifier = verifier
-        self._limits = limits
+        self._limit = limits.max_body_bytes
+        self._legacy = limits.legacy_answers
         self._patience = patience
 
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
@@ -59,13 +60,12 @@ class SingleReport(WriteRoute):
         identity = identify(headers.get(b"authorization"), self._verifier)
         film_id = _film_id(scope["path"][_FILM])
         bodies.media_type(headers, (media_types.JSON,))
-        key, user_id = headers.get(IDEMPOTENCY_KEY), identity.viewer.user_id
-        amend = None if key is None else one_by_key(key, user_id=user_id, film_id=film_id)
-        body = await bodies.read_body(
-            headers, receive, limit=self._limits.max_body_bytes, patience=self._patience
-        )
+        key, amend = headers.get(IDEMPOTENCY_KEY), None
+        if key is not None:
+            amend = one_by_key(key, user_id=identity.viewer.user_id, film_id=film_id)
+        body = await bodies.read_body(headers, receive, limit=self._limit, patience=self._patience)
         accepted = await self._intake.one(body, identity.viewer, film_id, amend=amend)
-        return _LEGACY if self._limits.legacy_answers else _encode(accepted)
+        return _LEGACY if self._legacy else _encode(accepted)
 
 
 def _film_id(text: str) -> UUID:
