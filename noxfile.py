@@ -74,6 +74,15 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Requests made from the OpenAPI document, with every check of Schemathesis.
+
+    `-- --long`: at least 10,000 of them.
+    """
+    measure(session, "fuzz", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks; writes stress-testing/results."""
     for script in sorted((ROOT / "stress-testing" / "bench").glob("[a-z]*.py")):

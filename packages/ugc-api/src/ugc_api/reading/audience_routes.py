@@ -28,8 +28,16 @@ from ugc_core.events import MAX_TOTAL_S
 _DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")  # fromisoformat takes weeks as well
 
 Day = Annotated[str | None, Query(json_schema_extra={"format": "date"})]
-Since = Annotated[Day, Query(description="First UTC day that counts. Absent: from the beginning.")]
-Until = Annotated[Day, Query(description="Last UTC day that counts. Absent: up to now.")]
+Since = Annotated[
+    Day, Query(description="First UTC day that counts. Absent, or before 1970: from the beginning.")
+]
+Until = Annotated[
+    Day,
+    Query(
+        description="Last UTC day that counts; not before `since`. Absent, or after 2149-06-06:"
+        " up to now."
+    ),
+]
 Width = Annotated[
     int | None,
     Query(
@@ -135,10 +143,11 @@ def _days(since: str | None, until: str | None) -> Days:
 
 
 def _day(name: str, text: str) -> date:
+    """Return a day, or the end of all days that the warehouse can tell, where it is past that."""
     try:
         day = date.fromisoformat(text) if _DAY_FORM.fullmatch(text) else None
     except ValueError:
         day = None
-    if day is None or not FIRST_DAY <= day <= LAST_DAY:
-        refuse_parameter(name, f"is not a day from {FIRST_DAY} to {LAST_DAY}, as YYYY-MM-DD")
-    return day
+    if day is None:
+        refuse_parameter(name, "is not a day, as YYYY-MM-DD")
+    return min(max(day, FIRST_DAY), LAST_DAY)

@@ -49,6 +49,10 @@ LIMIT {{rows:UInt32}}
 """  # noqa: S608 - constants
 
 
+CURSOR_PATTERN = "^A[Q-X][A-Za-z0-9_-]{32}$"
+"""Of the text: version 1, a time that is not negative, a film."""
+
+
 class Cursor(Struct, frozen=True, kw_only=True):
     """The last row of a page.
 

@@ -8,14 +8,13 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from ugc_api.auth.tokens import TokenVerifier, bearer
 from ugc_api.paths import MANY_PATH, ONE_PATH
 from ugc_api.problems import kinds
-from ugc_api.problems.problem import FieldError, ProblemError, refuse_parameter
+from ugc_api.problems.problem import FieldError, ProblemError
 from ugc_api.reading.asking import Asking, found
-from ugc_api.reading.resume import Cursor, ResumePoints
+from ugc_api.reading.resume import CURSOR_PATTERN, Cursor, ResumePoints
 from ugc_core.acceptance import Viewer
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
-_MAX_CURSOR_CHARS = 64
 
 ProfileId = Annotated[
     UUID | None,
@@ -48,7 +47,7 @@ def add_read_routes(
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
         cursor: Annotated[
             str | None,
-            Query(max_length=_MAX_CURSOR_CHARS, description="`next_cursor` of the page before."),
+            Query(pattern=CURSOR_PATTERN, description="`next_cursor` of the page before."),
         ] = None,
         include_finished: Annotated[
             bool, Query(description="Also films of which at least 95 % lie behind.")
@@ -58,7 +57,7 @@ def add_read_routes(
             viewer.user_id,
             _profile(viewer, profile_id),
             limit=limit,
-            after=_cursor(cursor),
+            after=None if cursor is None else Cursor.parse(cursor),
             include_finished=include_finished,
         )
         return found(await ask(page))
@@ -77,12 +76,3 @@ def _profile(viewer: Viewer, asked: UUID | None) -> UUID:
             kinds.FOREIGN_REPORT, "profile_id is not the token's profile", errors=[field]
         )
     return viewer.profile_id
-
-
-def _cursor(text: str | None) -> Cursor | None:
-    if text is None:
-        return None
-    try:
-        return Cursor.parse(text)
-    except ValueError:
-        refuse_parameter("cursor", "is not one that this service gave out")

@@ -1,0 +1,73 @@
+"""Requests made from the OpenAPI document against a running system: `nox -s fuzz`.
+
+Schemathesis draws requests that fit the document and requests that do not, in every phase that it
+has and with all of its checks: no answer is the service's fault, undocumented, of another form
+than promised, or given without a token. The long form (`-- --long`) makes at least 10,000 requests
+and writes results/fuzz.json.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from harness.results import write
+from harness.system import System, running_system
+
+from fuzz.running import Run, fuzz
+from ugc_cli.tokens import Claims, mint
+from ugc_core.clock import SystemClock
+from ugc_core.settings import AuthSection
+
+SHORT_EXAMPLES, LONG_EXAMPLES = 20, 400
+LEAST_LONG = 10_000
+_USER = UUID(int=5)
+_FAILED = 1
+
+
+def token(system: System) -> str:
+    """Return a token that every operation takes."""
+    secret = system.directory.token_secret.read_text("utf-8").strip()
+    claims = Claims(user_id=_USER, roles=("analyst",), ttl_s=7200)
+    return mint(claims, AuthSection(secret=secret), now_ms=SystemClock().wall_ms())
+
+
+def keep(run: Run, seconds: float) -> None:
+    """Write what a long run counted."""
+    phases = {name: phase["status"] for name, phase in run.report["phases"].items()}
+    write(
+        "fuzz",
+        {
+            "schemathesis": run.report["schemathesis_version"],
+            "seed": run.report["seed"],
+            "operations": run.report["operations"]["tested"],
+            "requests": run.requests,
+            "findings": len(run.report["failures"]) + len(run.report["errors"]),
+            "phases": phases,
+            "seconds": round(seconds, 1),
+        },
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return 1 when anything was found, or when a long run was too short."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--long", action="store_true", help="at least 10,000 requests")
+    parser.add_argument("--examples", type=int, help="most requests for an operation and phase")
+    parser.add_argument("--seed", type=int, help="draw the same requests again")
+    options = parser.parse_args(arguments)
+    examples = options.examples or (LONG_EXAMPLES if options.long else SHORT_EXAMPLES)
+    began = time.monotonic()
+    with running_system() as system:
+        origin = system.api.partition("/api/")[0]
+        run = fuzz(origin, token(system), examples=examples, seed=options.seed)
+    print(run.said)
+    if options.long and not run.code:
+        keep(run, time.monotonic() - began)
+    short = options.long and run.requests < LEAST_LONG
+    return _FAILED if run.code or short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
