@@ -52,3 +52,21 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = ROOT / "infra" / "docker" / "make-secrets"
     subprocess.run(["sh", str(script), str(folder)], check=True, timeout=30)
     return folder
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a key and a certificate of our own for 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("certificate")
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(folder / "server.key"), "-out", str(folder / "server.crt")]
+    subprocess.run([*words.split(), *names, *files], check=True, capture_output=True, timeout=30)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mounted(certificate: Path) -> dict[str, str | bytes]:
+    """What an installation with a certificate mounts into nginx."""
+    files = {f"tls/{path.name}": path.read_bytes() for path in certificate.iterdir()}
+    return {"tls/tls.conf": (ROOT / "infra" / "nginx" / "tls.conf").read_text("utf-8"), **files}

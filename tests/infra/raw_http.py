@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 PATIENCE_S = 8.0
@@ -33,39 +33,54 @@ class Talk:
     ended: bool = False
 
 
-def converse(port: int, *parts: bytes) -> Talk:
-    """Send these one after the other, and read until the other side has enough."""
+def converse(port: int, first: bytes, then: bytes = b"", *, patiently: bool = False) -> Talk:
+    """Send these, and read until the other side closes.
+
+    Both at once, or, `patiently`, the second when there is an answer to the first: what has come
+    already and what is still to come takes different ways through a server.
+    """
+    head = first.startswith(b"HEAD ")
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as peer:
-        received, ended = exchange(peer, parts)
-    answers, rest = parse(received)
+        if not patiently:
+            received, ended = _read(peer, first + then)
+        else:
+            received, ended = _read(peer, first, lambda so_far: bool(parse(so_far, head=head)[0]))
+            if not ended:
+                more, ended = _read(peer, then)
+                received += more
+    answers, rest = parse(received, head=head)
     return Talk(answers=answers, rest=rest, ended=ended)
 
 
-def exchange(peer: socket.socket, parts: Iterable[bytes]) -> tuple[bytes, bool]:
-    """Send and read; whoever refuses may close before it has read everything."""
+def _read(
+    peer: socket.socket, sent: bytes, enough: Callable[[bytes], bool] = lambda _: False
+) -> tuple[bytes, bool]:
+    """Send and read to the end; whoever refuses may close before it has read everything."""
     received = b""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        for part in parts:
-            peer.sendall(part)
+        peer.sendall(sent)
     try:
-        while more := peer.recv(65536):
+        while not enough(received):
+            more = peer.recv(65536)
+            if not more:
+                return received, True
             received += more
     except ConnectionResetError:
-        pass
+        return received, True
     except TimeoutError:
         return received, False
-    return received, True
+    return received, False
 
 
-def parse(received: bytes) -> tuple[list[Answer], bytes]:
-    """Return the answers in these bytes, and what follows them."""
-    answers = []
+def parse(received: bytes, *, head: bool = False) -> tuple[list[Answer], bytes]:
+    """Return the answers in these bytes, and what follows them; the first to `head` has no body."""
+    answers: list[Answer] = []
     while received.startswith(b"HTTP/1.") and b"\r\n\r\n" in received:
-        head, _, rest = received.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
+        start, _, rest = received.partition(b"\r\n\r\n")
+        first, *lines = start.decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in lines)
         headers = {name.lower(): value.strip() for name, _, value in pairs}
-        length = int(headers.get("content-length", 0))
+        length = 0 if head and not answers else int(headers.get("content-length", 0))
         assert "transfer-encoding" not in headers, "these answers all have a length"
         status = int(first.split(" ")[1])
         answers.append(Answer(status=status, headers=headers, body=rest[:length]))

@@ -4,36 +4,16 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.infra.fake_api import FakeApi, fake_api, headers_of
-from tests.infra.nginx_process import CONFIGURATION, Front, Site, command, running, write
+from tests.infra.nginx_process import Front, Site, command, running, write
 from tests.infra.raw_http import PATIENCE_S, converse
 from tests.infra.test_nginx_problems import said
 
-TLS = (CONFIGURATION / "tls.conf").read_text("utf-8")
 PATH = "/api/v1/progresses/"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a key and a certificate of our own for 127.0.0.1."""
-    folder = tmp_path_factory.mktemp("certificate")
-    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(folder / "server.key"), "-out", str(folder / "server.crt")]
-    subprocess.run([*words.split(), *names, *files], check=True, capture_output=True, timeout=30)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def mounted(certificate) -> dict[str, str | bytes]:
-    """What an installation mounts."""
-    files = {f"tls/{path.name}": path.read_bytes() for path in certificate.iterdir()}
-    return {"tls/tls.conf": TLS, **files}
 
 
 @pytest.fixture(scope="module")
