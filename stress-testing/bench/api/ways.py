@@ -1,0 +1,126 @@
+"""The services that are compared, and one look at one of them under a closed loop."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+
+from chaos.programs import script
+from harness import wrk
+from harness.api_baselines import READY
+from harness.api_log import ends, line_count
+from harness.api_stage import Service, Stage, told_api
+from harness.cores import AROUND
+from msgspec import Struct
+
+CONNECTIONS = 64
+WARM_S = 1.0
+OURS = "ugc_api"
+WAYS = {
+    OURS: "ugc-api",
+    "noop": "a bare ASGI no-op, the same server (uvicorn, httptools, uvloop)",
+    "noop_h11": "the same no-op, uvicorn on h11",
+    "bare": "a bare ASGI endpoint: the body by `send_and_wait`, no token, no check",
+    "fastapi": "the plain way: FastAPI, Pydantic, `Depends` for the token, `send_and_wait`",
+}
+_ASKED_FOR = {"noop": False, "noop_h11": False}
+"""Ways that keep nothing."""
+
+
+class LostError(Exception):
+    """Fewer reports are in the log than were answered 202, or something was refused."""
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """One run of wrk on one service.
+
+    Attributes:
+        run: What wrk says.
+        cpu_s: CPU of the service.
+        kept: Reports that the log has of it.
+        batch: Reports in a request.
+    """
+
+    run: wrk.Run
+    cpu_s: float
+    kept: int
+    batch: int = 1
+
+    @property
+    def us_a_request(self) -> float:
+        """CPU of the service for each request, in microseconds."""
+        return self.cpu_s / self.run.requests * 1e6
+
+
+@asynccontextmanager
+async def running(stage: Stage, way: str, *, turn: int = 0) -> AsyncIterator[Service]:
+    """Run one of the services on a topic of its own."""
+    if way == OURS:
+        opening = stage.service(f"{way}-{turn}", [script("ugc-api")], told_api(), ready=READY)
+    else:
+        kind, _, http = way.partition("_")
+        command = [sys.executable, "-m", "harness.api_baselines", kind, "--port", "{port}"]
+        command += ["--http", http or "httptools", "--servers", "{servers}", "--topic", "{topic}"]
+        opening = stage.service(f"{way}-{turn}", command, {}, ready=READY)
+    async with opening as service:
+        yield service
+
+
+async def look(
+    service: Service, requests: Path, *, seconds: float, batch: int = 1, keeps: bool = True
+) -> Look:
+    """Send for some seconds on 64 connections, and compare with what the log has.
+
+    Args:
+        service: Whom to.
+        requests: What.
+        seconds: For how long; before that it is warmed up.
+        batch: Reports in a request.
+        keeps: Whether it is a service that keeps reports.
+
+    Raises:
+        LostError: A request failed, or was answered 202 and is not in the log.
+    """
+    await _press(service, requests, WARM_S)
+    before, used = await ends(service.log), service.cpu_s()
+    run = await _press(service, requests, seconds)
+    used = service.cpu_s() - used
+    kept = await line_count(service.log, before, await ends(service.log)) if keeps else 0
+    if run.refused or run.broken or run.timeouts:
+        msg = f"{service.program.environment.get('UGC_LOG__TOPIC', '')}: {run}"
+        raise LostError(msg)
+    # Those that were under way when wrk hung up may be there, too.
+    least, most = run.requests * batch, (run.requests + CONNECTIONS) * batch
+    if keeps and not least <= kept <= most:
+        msg = f"{least} reports were answered 202, the log has {kept}"
+        raise LostError(msg)
+    return Look(run=run, cpu_s=used, kept=kept, batch=batch)
+
+
+async def _press(service: Service, requests: Path, seconds: float) -> wrk.Run:
+    return await asyncio.to_thread(
+        wrk.run,
+        service.url,
+        requests,
+        seconds=seconds,
+        connections=CONNECTIONS,
+        core=AROUND,
+    )
+
+
+def figures(looks: list[Look]) -> dict[str, object]:
+    """Return the medians of some rounds, and the rounds."""
+    rates = [one.run.per_s * one.batch for one in looks]
+    costs = [one.us_a_request for one in looks]
+    return {
+        "per_s": round(median(rates)),
+        "per_s_rounds": [round(rate) for rate in rates],
+        "cpu_us_a_request": round(median(costs), 1),
+        "cpu_us_a_request_rounds": [round(cost, 1) for cost in costs],
+        "p50_ms": median(one.run.p50_ms for one in looks),
+        "p99_ms": median(one.run.p99_ms for one in looks),
+        "requests": sum(one.run.requests for one in looks),
+        "kept": sum(one.kept for one in looks),
+    }
