@@ -12,10 +12,16 @@ import pytest
 
 from ugc_api.app import create_app
 from ugc_api.auth.beacon_tokens import make_beacon_tokens
-from ugc_api.auth.tokens import Hs256Verifier
+from ugc_api.auth.bearer import Bearer
+from ugc_api.auth.counts import AuthCounts
+from ugc_api.auth.keyring import Keyring
+from ugc_api.auth.keys import HS256
+from ugc_api.auth.secret import secret_key
+from ugc_api.auth.tokens import TokenVerifier
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.operating.token_counts import follow_tokens
 from ugc_api.reading.audiences import Audiences
 from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
@@ -171,6 +177,8 @@ def build(
     log = MemoryLog(clock=clock, topics={TOPIC: topic})
     warehouse, metrics = ScriptedWarehouse(), ApiMetrics()
     damage: list[LogDamagedError] = []
+    bearer = build_bearer(auth or AuthSection(secret=SECRET), clock)
+    follow_tokens(metrics, bearer.counts)
     health = Health(
         admin=MemoryLogAdmin(log),
         warehouse=warehouse,
@@ -180,7 +188,7 @@ def build(
     )
     services = Services(
         settings=settings or ApiSection(docs_password="open sesame"),
-        verifier=Hs256Verifier(auth or AuthSection(secret=SECRET), clock),
+        bearer=bearer,
         intake=Intake(
             writer=writer(log), clock=clock, window=Window(), metrics=metrics, health=health
         ),
@@ -192,6 +200,13 @@ def build(
         beacons=make_beacon_tokens(auth or AuthSection(secret=SECRET), clock),
     )
     return Api(clock=clock, log=log, warehouse=warehouse, services=services, damage=damage)
+
+
+def build_bearer(section: AuthSection, clock: ManualClock) -> Bearer:
+    verifier = TokenVerifier(
+        Keyring(secret_key(section)), rules=section, algorithms=frozenset({HS256})
+    )
+    return Bearer(verifier, clock, remembered=100, counts=AuthCounts())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import jwt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -139,10 +140,10 @@ def test_no_request_makes_the_service_fail(make_api, line, headers, body, token)
 def test_no_claims_make_the_service_fail(make_api, claims):
     api = make_api()
     assert isinstance(api.clock, ManualClock)
-    token = api.services.verifier._jws.encode(
+    token = jwt.api_jws.encode(
         json.dumps({"sub": str(api.user), "exp": 2e9} | claims).encode(),
-        api.services.verifier._secret,
-        algorithm="HS256",
+        "0123456789abcdef0123456789abcdef",
+        "HS256",
     )
 
     headers = [(b"authorization", f"Bearer {token}".encode())]

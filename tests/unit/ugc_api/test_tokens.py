@@ -8,9 +8,6 @@ from uuid import UUID
 import jwt
 import pytest
 
-from ugc_api.auth.tokens import Hs256Verifier, TokenRefusedError
-from ugc_core.clock import ManualClock
-from ugc_core.errors import ConfigError
 from ugc_core.settings import AuthSection
 
 GOOD = {"progress": 1, "total": 2}
@@ -52,7 +49,7 @@ REFUSED = {
     "a refresh token": ({"type": "refresh"}, "not an access token"),
     "a token for something else": ({"type": "beacon"}, "not an access token"),
     "another key": ({"secret": OTHER_SECRET}, "signature"),
-    "a critical extension": ({"header": {"crit": ["exp"], "exp": 1}}, "signature"),
+    "a critical extension": ({"header": {"crit": ["exp"], "exp": 1}}, "extension"),
     "another type of token": ({"header": {"typ": "logout+jwt"}}, "another type"),
     "type of token is a number": ({"header": {"typ": 7}}, "another type"),
 }
@@ -209,51 +206,3 @@ async def test_a_token_that_was_seen_ends_with_its_exp_and_leeway_all_the_same(a
         statuses.append(answer.status_code)
 
     assert statuses == [202, 202, 202, 401]
-
-
-def test_the_tokens_that_are_remembered_are_bounded():
-    verifier = Hs256Verifier(AuthSection(secret=SECRET), ManualClock(), remembered=3)
-    tokens = [jwt.encode(CLAIMS | {"jti": n}, SECRET, algorithm="HS256") for n in range(10)]
-
-    for token in tokens * 2:
-        verifier.verify(token)
-
-    assert len(verifier._seen) == 3
-    assert all(token.encode() not in verifier._seen for token in tokens)
-
-
-def test_a_token_that_was_seen_costs_no_signature_again():
-    verifier = Hs256Verifier(AuthSection(secret=SECRET), ManualClock())
-    token = jwt.encode(CLAIMS, SECRET, algorithm="HS256")
-    viewer = verifier.verify(token)
-    verifier._secret = OTHER_SECRET.encode()  # no signature is right any more
-
-    assert verifier.verify(token) is viewer
-    with pytest.raises(TokenRefusedError):
-        verifier.verify(jwt.encode(CLAIMS | {"jti": "2"}, SECRET, algorithm="HS256"))
-
-
-def test_a_refused_token_is_not_remembered():
-    verifier = Hs256Verifier(AuthSection(secret=SECRET), ManualClock())
-    token = jwt.encode(CLAIMS | {"exp": NOW - 100}, SECRET, algorithm="HS256")
-
-    for _ in range(2):
-        with pytest.raises(TokenRefusedError, match="expired"):
-            verifier.verify(token)
-
-    assert verifier._seen == {}
-
-
-@pytest.mark.parametrize(("secret", "said"), [("", "is missing"), ("x" * 31, "has 31")])
-def test_a_secret_that_is_missing_or_short_stops_the_start(secret, said):
-    with pytest.raises(ConfigError, match=said) as caught:
-        Hs256Verifier(AuthSection(secret=secret), ManualClock())
-
-    assert "UGC_AUTH__SECRET_FILE" in str(caught.value)
-
-
-def test_a_public_key_in_place_of_a_secret_stops_the_start():
-    pem = f"-----BEGIN PUBLIC KEY-----\n{'A' * 64}\n-----END PUBLIC KEY-----"
-
-    with pytest.raises(ConfigError, match="UGC_AUTH__SECRET_FILE"):
-        Hs256Verifier(AuthSection(secret=pem), ManualClock())

@@ -5,13 +5,24 @@ from uuid import UUID
 import jwt
 import pytest
 
-from ugc_api.auth.tokens import Hs256Verifier, TokenRefusedError
+from ugc_api.auth.identity import Identity
+from ugc_api.auth.keyring import Keyring
+from ugc_api.auth.keys import HS256
+from ugc_api.auth.refusals import TokenRefusedError
+from ugc_api.auth.secret import secret_key
+from ugc_api.auth.tokens import TokenVerifier
 from ugc_cli.tokens import Claims, mint
 from ugc_core.clock import ManualClock
 from ugc_core.settings import AuthSection
 
 USER, PROFILE = UUID(int=5), UUID(int=6)
 AUTH = AuthSection(secret="0123456789abcdef0123456789abcdef")
+
+
+def verified(token: str, auth: AuthSection, now_ms: int) -> Identity:
+    keys = Keyring(secret_key(auth))
+    verifier = TokenVerifier(keys, rules=auth, algorithms=frozenset({HS256}))
+    return verifier.verify(token.encode(), now_ms).identity
 
 
 def claims_of(token: str) -> dict[str, object]:
@@ -46,12 +57,11 @@ def test_the_api_takes_it_until_it_ends(auth):
     clock = ManualClock()
     token = mint(Claims(user_id=USER, profile_id=PROFILE, ttl_s=60), auth, now_ms=clock.wall_ms())
 
-    viewer = Hs256Verifier(auth, clock).verify(token).viewer
+    viewer = verified(token, auth, clock.wall_ms()).viewer
 
     assert (viewer.user_id, viewer.profile_id) == (USER, PROFILE)
-    later = ManualClock(wall_ms=clock.wall_ms() + 60_000 + auth.leeway_s * 1000)
     with pytest.raises(TokenRefusedError, match="expired"):
-        Hs256Verifier(auth, later).verify(token)
+        verified(token, auth, clock.wall_ms() + 60_000 + auth.leeway_s * 1000)
 
 
 def test_a_token_of_another_secret_is_refused():
@@ -59,4 +69,4 @@ def test_a_token_of_another_secret_is_refused():
     token = mint(Claims(user_id=USER), AUTH, now_ms=clock.wall_ms())
 
     with pytest.raises(TokenRefusedError):
-        Hs256Verifier(AuthSection(secret="f" * 32), clock).verify(token)
+        verified(token, AuthSection(secret="f" * 32), clock.wall_ms())

@@ -139,12 +139,21 @@ def test_an_origin_that_no_browser_would_send_stops_the_start(config, origin):
         load(config(""), {"api.cors_origins": ["https://cinema.example", origin]})
 
 
+def test_only_algorithms_that_are_known_can_be_allowed(config):
+    settings = load(config("[auth]\nalgorithms = ['RS256', 'EdDSA']\n")).settings
+
+    assert settings.auth.algorithms == ("RS256", "EdDSA")
+    message = refused(config("") | {"UGC_AUTH__ALGORITHMS": "RS256,none"})
+    assert message.startswith("auth.algorithms[1] (env UGC_AUTH__ALGORITHMS): invalid enum value")
+
+
 def test_every_setting_has_a_variable_that_sets_it(config, tmp_path):
     text = {
         "logging.level": "debug",
         "logging.format": "json",
         "log.kafka.sasl_mechanism": "PLAIN",
         "api.cors_origins": "https://cinema.example",
+        "auth.algorithms": "ES256",
     }
     for name, value in leaves(Settings()):
         secret = tmp_path / "secret"
@@ -362,4 +371,5 @@ def test_every_secret_can_come_from_a_file():
     names = {name for name, _ in leaves(Settings())}
 
     assert {f"{name}_file" for name in SECRETS} <= names
-    assert {name.removesuffix("_file") for name in names if name.endswith("_file")} == SECRETS
+    files = {name.removesuffix("_file") for name in names if name.endswith("_file")}
+    assert files - {"auth.jwks"} == SECRETS  # the keys of a JWKS are public

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from ugc_api.auth.hosts import HostGate, Hosts, refuse_host
 from ugc_api.cors import Cors, abilities
 from ugc_api.documentation.openapi import describe
 from ugc_api.documentation.pages import add_docs_routes
@@ -32,8 +33,8 @@ def create_app(services: Services) -> ASGIApp:
     framework = _framework(services, single, *others)
     front = Front(framework, single=single, others={route.template: route for route in others})
     if not services.settings.cors_origins:
-        return front
-    return Cors(
+        return _for_our_hosts(front, services)
+    cors = Cors(
         front,
         abilities=abilities(framework.routes),
         origins=services.settings.cors_origins,
@@ -41,16 +42,26 @@ def create_app(services: Services) -> ASGIApp:
         metrics=services.metrics,
         clock=services.clock,
     )
+    return _for_our_hosts(cors, services)
+
+
+def _for_our_hosts(app: ASGIApp, services: Services) -> ASGIApp:
+    """Stand in front of everything, where the settings name the hosts that are ours."""
+    if not services.settings.allowed_hosts:
+        return app
+    # A refusal has its id and its place in the metrics like any other answer.
+    refused = Envelope(refuse_host, metrics=services.metrics, clock=services.clock)
+    return HostGate(app, hosts=Hosts(services.settings.allowed_hosts), refused=refused)
 
 
 def _write_routes(services: Services) -> tuple[SingleReport, Sequence[WriteRoute]]:
     """Build what is answered in front of the framework."""
-    settings, intake, verifier = services.settings, services.intake, services.verifier
+    settings, intake, bearer = services.settings, services.intake, services.bearer
     metrics, clock, tokens = services.metrics, services.clock, services.beacons
     patience = Patience(settings.body_timeout_s)
     single = SingleReport(
         intake=intake,
-        verifier=verifier,
+        bearer=bearer,
         limits=settings,
         patience=patience,
         metrics=metrics,
@@ -58,7 +69,7 @@ def _write_routes(services: Services) -> tuple[SingleReport, Sequence[WriteRoute
     )
     batch = BatchReports(
         intake=intake,
-        verifier=verifier,
+        bearer=bearer,
         limits=settings,
         patience=patience,
         metrics=metrics,
@@ -73,7 +84,7 @@ def _write_routes(services: Services) -> tuple[SingleReport, Sequence[WriteRoute
         clock=clock,
     )
     grants = BeaconGrants(
-        verifier=verifier, tokens=tokens, patience=patience, metrics=metrics, clock=clock
+        bearer=bearer, tokens=tokens, patience=patience, metrics=metrics, clock=clock
     )
     return single, (batch, beacons, grants)
 
@@ -85,9 +96,11 @@ def _framework(services: Services, *writes: WriteRoute) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.router.routes += [Route(write.template, write, methods=["POST"]) for write in writes]
     ask = Asking(services.clock)
-    add_read_routes(app, points=services.resume_points, verifier=services.verifier, ask=ask)
-    add_audience_routes(app, audiences=services.audiences, verifier=services.verifier, ask=ask)
-    add_operation_routes(app, health=services.health, metrics=services.metrics)
+    add_read_routes(app, points=services.resume_points, bearer=services.bearer, ask=ask)
+    add_audience_routes(app, audiences=services.audiences, bearer=services.bearer, ask=ask)
+    add_operation_routes(
+        app, health=services.health, metrics=services.metrics, section=services.settings
+    )
     add_problem_routes(app)
     add_docs_routes(app, services.settings)
     add_failure_handlers(app)

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ugc_api.auth.beacon_tokens import make_beacon_tokens
-from ugc_api.auth.tokens import Hs256Verifier
+from ugc_api.auth.bootstrap import open_auth
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.refreshing import refreshing
 from ugc_api.operating.run_folder import open_counts
+from ugc_api.operating.token_counts import follow_tokens
 from ugc_api.reading.audiences import Audiences
 from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
@@ -36,10 +37,11 @@ async def open_services(
         LogDamagedError: The log is corrupt.
         LogUnavailableError: The log is not there, or has no such topic.
     """
-    verifier = Hs256Verifier(settings.auth, clock)
     async with AsyncExitStack() as stack:
         counts = stack.enter_context(open_counts(settings.telemetry.workers_dir))
         metrics = ApiMetrics(counts)
+        auth = await stack.enter_async_context(open_auth(settings.auth, clock))
+        follow_tokens(metrics, auth.bearer.counts)
         await stack.enter_async_context(refreshing(metrics, clock))
         opening = open_log_writer(settings.log, settings.log.topic, clock=clock, check=True)
         writer = await stack.enter_async_context(opening)
@@ -52,6 +54,8 @@ async def open_services(
             clock=clock,
             on_damage=on_damage,
         )
+        if auth.keys is not None:
+            health.look_at(auth.keys)
         intake = Intake(
             writer=writer,
             clock=clock,
@@ -64,7 +68,7 @@ async def open_services(
         )
         yield Services(
             settings=settings.api,
-            verifier=verifier,
+            bearer=auth.bearer,
             beacons=make_beacon_tokens(settings.auth, clock),
             intake=intake,
             resume_points=ResumePoints(warehouse=warehouse),

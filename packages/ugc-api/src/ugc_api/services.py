@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ugc_api.auth.beacon_tokens import BeaconTokens
-from ugc_api.auth.tokens import TokenVerifier
+from ugc_api.auth.bearer import Bearer
 from ugc_api.intake.intake import Intake
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
@@ -19,7 +19,7 @@ class Services:
 
     Attributes:
         settings: Limits, deadlines and the documentation's password.
-        verifier: Tells whose token it is.
+        bearer: Tells whose token it is.
         beacons: Makes and reads the tokens of beacons; None without a secret.
         intake: Takes reports in.
         resume_points: Reads back where viewers are.
@@ -30,7 +30,7 @@ class Services:
     """
 
     settings: ApiSection
-    verifier: TokenVerifier
+    bearer: Bearer
     intake: Intake
     resume_points: ResumePoints
     audiences: Audiences

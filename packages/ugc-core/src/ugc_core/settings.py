@@ -23,6 +23,7 @@ Origin = Annotated[
         r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?\Z"
     ),
 ]
+TokenAlgorithm = Literal["HS256", "RS256", "PS256", "ES256", "EdDSA"]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +164,12 @@ class ApiSection(Section, frozen=True, kw_only=True):
         docs_user: User of the documentation pages.
         docs_password: Its password; without one the pages are closed.
         docs_password_file: A file that holds it.
+        metrics_user: User of `/metrics`.
+        metrics_password: Its password; without one the metrics are open to whoever gets there.
+        metrics_password_file: A file that holds it.
+        allowed_hosts: Names that the service answers to in `Host`, such as `ugc.example.com` or
+            `*.example.com`; in a variable separated by commas; empty: any. `/livez` and `/readyz`
+            answer under every name.
         max_age_days: Oldest event that is accepted.
         max_ahead_hours: How far a player's clock may run ahead.
         cors_origins: Origins whose pages may call the API from a browser, such as
@@ -184,6 +191,10 @@ class ApiSection(Section, frozen=True, kw_only=True):
     docs_user: str = "docs"
     docs_password: str = ""
     docs_password_file: Path | None = None
+    metrics_user: str = "metrics"
+    metrics_password: str = ""
+    metrics_password_file: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
     max_age_days: Positive = 30
     max_ahead_hours: Positive = 24
     cors_origins: tuple[Origin, ...] = ()
@@ -194,11 +205,24 @@ class ApiSection(Section, frozen=True, kw_only=True):
 
 
 class AuthSection(Section, frozen=True, kw_only=True):
-    """How tokens are verified.
+    """How tokens are verified: by a shared secret, by an issuer's public keys, or by both.
 
     Attributes:
         secret: Shared secret of HS256, at least 32 bytes.
         secret_file: A file that holds it.
+        strict: Whether a secret under 32 bytes stops the start; off, it is only warned of.
+        jwks_file: JSON Web Key Set with the issuer's public keys; read again when it changes.
+        jwks_url: The same behind a URL: https, or http on this machine; read again in the
+            background. One of the two.
+        jwks_ca_path: Certificates of the authorities that the URL's host is checked against;
+            without one those that this machine trusts.
+        jwks_refresh_s: How often the keys are read anew, in seconds; a file every five seconds
+            at least.
+        jwks_timeout_s: Longest wait for the issuer's answer, in seconds.
+        algorithms: The only algorithms that are accepted, of HS256, RS256, PS256, ES256 and
+            EdDSA; in a variable separated by commas; empty: those that the keys are made for.
+        max_cached_tokens: Tokens that are known again without a look at their signature; about a
+            kilobyte each.
         audience: Required `aud`; empty: not checked.
         issuer: Required `iss`; empty: not checked.
         leeway_s: Tolerance for clocks that differ, in seconds.
@@ -211,6 +235,14 @@ class AuthSection(Section, frozen=True, kw_only=True):
 
     secret: str = ""
     secret_file: Path | None = None
+    strict: bool = True
+    jwks_file: Path | None = None
+    jwks_url: str = ""
+    jwks_ca_path: Path | None = None
+    jwks_refresh_s: PositiveSeconds = 300.0
+    jwks_timeout_s: PositiveSeconds = 5.0
+    algorithms: tuple[TokenAlgorithm, ...] = ()
+    max_cached_tokens: Positive = 50_000
     audience: str = ""
     issuer: str = ""
     leeway_s: Annotated[int, Meta(ge=0, le=300)] = 10
@@ -303,6 +335,7 @@ SECRETS = frozenset(
         "log.kafka.password",
         "warehouse.password",
         "api.docs_password",
+        "api.metrics_password",
         "auth.secret",
         "auth.beacon_secret",
     }

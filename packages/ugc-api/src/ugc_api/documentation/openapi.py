@@ -38,9 +38,10 @@ _SCHEME = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "An access token signed with HS256; `sub` is the user's UUID and `exp` is"
-    " required. `profile_id` may name a member of the household, and `roles` what else the owner"
-    " may do.",
+    "description": "An access token signed with HS256, or with an issuer's RS256, PS256, ES256 or"
+    " EdDSA key, as whoever runs the service has set it up; `sub` is the user's UUID and `exp` is"
+    " required. `profile_id` may name a member of the household, `roles` is a list or words in one"
+    " string.",
 }
 _TAGS = (
     {"name": "progress", "description": "What players report."},
@@ -85,8 +86,8 @@ def _reading() -> FastAPI:
     """Return the read routes for their parameters alone: what they would ask is not there."""
     app = FastAPI(openapi_url=None)
     nothing = cast("Any", None)
-    add_read_routes(app, points=nothing, verifier=nothing, ask=nothing)
-    add_audience_routes(app, audiences=nothing, verifier=nothing, ask=nothing)
+    add_read_routes(app, points=nothing, bearer=nothing, ask=nothing)
+    add_audience_routes(app, audiences=nothing, bearer=nothing, ask=nothing)
     return app
 
 

@@ -32,21 +32,25 @@ _WRITE_PROBLEMS = (
     kinds.MALFORMED_KEY,
     kinds.MISSING_TOKEN,
     kinds.INVALID_TOKEN,
+    kinds.UNKNOWN_HOST,
     kinds.BODY_TIMEOUT,
     kinds.TOO_LARGE,
     kinds.UNSUPPORTED_MEDIA,
     kinds.REFUSED_REPORT,
     kinds.INTERNAL,
+    kinds.KEYS_UNAVAILABLE,
     kinds.LOG_BUSY,
     kinds.LOG_UNAVAILABLE,
     kinds.STOPPING,
 )
 _READ_PROBLEMS = (
+    kinds.UNKNOWN_HOST,
     kinds.MISSING_TOKEN,
     kinds.INVALID_TOKEN,
     kinds.FOREIGN_REPORT,
     kinds.INVALID_PARAMETER,
     kinds.INTERNAL,
+    kinds.KEYS_UNAVAILABLE,
     kinds.WAREHOUSE_UNAVAILABLE,
 )
 
@@ -131,7 +135,8 @@ _READY: Json = {
     "tags": ["operations"],
     "security": [],
     "summary": "Whether reports are taken",
-    "description": "Only the log decides; a warehouse that is down makes it `degraded`, with"
+    "description": "The log decides, and the public keys of tokens until the first of"
+    " them is here; a warehouse that is down makes it `degraded`, with"
     " status 200. `?verbose` answers in JSON with the state of each dependency.",
     "responses": {
         "200": answer_docs.readiness("Reports are taken."),
@@ -151,8 +156,12 @@ _METRICS: Json = {
     "tags": ["operations"],
     "security": [],
     "summary": "Metrics for Prometheus",
-    "description": "Counts of reports, requests, appends and tokens; no user and no film.",
-    "responses": {"200": answer_docs.text("All of them.")},
+    "description": "Counts of reports, requests, appends and tokens; no user and no film. Where a"
+    " password is set (`UGC_API__METRICS_PASSWORD_FILE`), behind HTTP basic.",
+    "responses": {
+        "200": answer_docs.text("All of them."),
+        **answer_docs.problems(kinds.METRICS_CREDENTIALS),
+    },
 }
 
 OPERATIONS: Mapping[tuple[str, str], Json] = {

@@ -4,9 +4,6 @@ Both bundles come from the package fastapi-offline; the browser asks this servic
 the content security policy holds it to that.
 """
 
-import base64
-import binascii
-import hmac
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,6 +12,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 
 from ugc_api import media_types
+from ugc_api.auth import basic
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
 from ugc_core.settings import ApiSection
@@ -83,30 +81,17 @@ def require_password(request: Request, section: ApiSection) -> None:
     Raises:
         ProblemError: They are missing or wrong, or no password is configured.
     """
-    user, password = _basic(request.headers.get("authorization", ""))
-    same_user = hmac.compare_digest(user, section.docs_user.encode())
-    same_password = hmac.compare_digest(password, section.docs_password.encode())
-    if section.docs_password and same_user and same_password:
+    header, password = request.headers.get("authorization"), section.docs_password
+    if basic.is_signed_in(header, user=section.docs_user, password=password):
         return
     detail = (
         "Sign in with the documentation's user and password."
-        if section.docs_password
+        if password
         else "No password is set: put one into a file, name it in UGC_API__DOCS_PASSWORD_FILE,"
         " and start the service again."
     )
-    challenge = {"WWW-Authenticate": 'Basic realm="UGC documentation", charset="UTF-8"'}
+    challenge = basic.challenge("UGC documentation")
     raise ProblemError(kinds.DOCS_CREDENTIALS, detail, headers=challenge)
-
-
-def _basic(header: str) -> tuple[bytes, bytes]:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return b"", b""
-    try:
-        user, _, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
-    except (binascii.Error, ValueError):
-        return b"", b""
-    return user, password
 
 
 def _assets() -> Mapping[str, Traversable]:

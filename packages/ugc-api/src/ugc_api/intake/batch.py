@@ -4,7 +4,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from ugc_api import media_types
-from ugc_api.auth.tokens import TokenVerifier, identify
+from ugc_api.auth.bearer import Bearer
 from ugc_api.intake import bodies
 from ugc_api.intake.bodies import Headers
 from ugc_api.intake.idempotency import IDEMPOTENCY_KEY, many_by_key
@@ -29,7 +29,7 @@ class BatchReports(WriteRoute):
         self,
         *,
         intake: Intake,
-        verifier: TokenVerifier,
+        bearer: Bearer,
         limits: ApiSection,
         patience: Patience,
         metrics: ApiMetrics,
@@ -38,13 +38,13 @@ class BatchReports(WriteRoute):
         """Take batches within the limits."""
         super().__init__(metrics=metrics, clock=clock)
         self._intake = intake
-        self._verifier = verifier
+        self._identify = bearer.identify
         self._limits = limits
         self._patience = patience
 
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
         """Keep what can be kept, and say what became of each item."""
-        identity = identify(headers.get(b"authorization"), self._verifier)
+        identity = self._identify(headers.get(b"authorization"))
         kind = bodies.media_type(headers, (media_types.JSON, media_types.NDJSON))
         key, user_id = headers.get(IDEMPOTENCY_KEY), identity.viewer.user_id
         amend = None if key is None else many_by_key(key, user_id=user_id)

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope
 
 from ugc_api import media_types
 from ugc_api.auth.beacon_tokens import BeaconTokens, Grant
-from ugc_api.auth.tokens import TokenVerifier, identify
+from ugc_api.auth.bearer import Bearer
 from ugc_api.intake import bodies
 from ugc_api.intake.beacons import offered
 from ugc_api.intake.bodies import Headers
@@ -65,7 +65,7 @@ class BeaconGrants(WriteRoute):
     def __init__(
         self,
         *,
-        verifier: TokenVerifier,
+        bearer: Bearer,
         tokens: BeaconTokens | None,
         patience: Patience,
         metrics: ApiMetrics,
@@ -73,13 +73,13 @@ class BeaconGrants(WriteRoute):
     ) -> None:
         """Make them by `tokens`; without it none."""
         super().__init__(metrics=metrics, clock=clock)
-        self._verifier = verifier
+        self._identify = bearer.identify
         self._tokens = tokens
         self._patience = patience
 
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
         """Give a token for one viewer and one film."""
-        viewer = identify(headers.get(b"authorization"), self._verifier).viewer
+        viewer = self._identify(headers.get(b"authorization")).viewer
         tokens = offered(self._tokens)
         bodies.media_type(headers, (media_types.JSON,))
         body = await bodies.read_body(headers, receive, limit=_MAX_BYTES, patience=self._patience)

@@ -6,7 +6,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from ugc_api import media_types
-from ugc_api.auth.tokens import TokenVerifier, identify
+from ugc_api.auth.bearer import Bearer
 from ugc_api.intake import bodies
 from ugc_api.intake.bodies import Headers
 from ugc_api.intake.idempotency import IDEMPOTENCY_KEY, one_by_key
@@ -41,7 +41,7 @@ class SingleReport(WriteRoute):
         self,
         *,
         intake: Intake,
-        verifier: TokenVerifier,
+        bearer: Bearer,
         limits: ApiSection,
         patience: Patience,
         metrics: ApiMetrics,
@@ -50,14 +50,14 @@ class SingleReport(WriteRoute):
         """Take reports within the limits."""
         super().__init__(metrics=metrics, clock=clock)
         self._intake = intake
-        self._verifier = verifier
+        self._identify = bearer.identify
         self._limit = limits.max_body_bytes
         self._legacy = limits.legacy_answers
         self._patience = patience
 
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Keep the report."""
-        identity = identify(headers.get(b"authorization"), self._verifier)
+        identity = self._identify(headers.get(b"authorization"))
         film_id = _film_id(scope["path"][_FILM])
         bodies.media_type(headers, (media_types.JSON,))
         key, amend = headers.get(IDEMPOTENCY_KEY), None

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from ugc_api.auth.ports import KeyState
 from ugc_api.operating.relief import Relief
 from ugc_api.operating.sparing import SparingLog
 from ugc_core.clock import Clock
@@ -27,7 +28,7 @@ class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         status: ok or unavailable.
-        detail: Why it is unavailable.
+        detail: Why it is unavailable, or will be if that goes on.
     """
 
     status: Literal["ok", "unavailable"]
@@ -48,12 +49,13 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
 
 class Health:
-    """Ready means: the log takes reports.
+    """Ready means: the log takes reports, and tokens can be verified.
 
-    Two things are looked at. The log has to tell the topic's watermarks, which is cheap and
-    shows that it is there; and no append may have failed in the last seconds, because a full
+    Of the log two things are looked at. It has to tell the topic's watermarks, which is cheap
+    and shows that it is there; and no append may have failed in the last seconds, because a full
     disk or a partition without a leader is seen by writing only. The warehouse never makes an
-    instance unready: reports have to go on coming in while it is down.
+    instance unready: reports have to go on coming in while it is down. Public keys do so only
+    before the first of them is here: those that are known stay in use while their issuer is down.
     """
 
     def __init__(
@@ -72,12 +74,17 @@ class Health:
         self._admin = admin
         self._on_damage = on_damage
         self._damaged = False
+        self._keys: KeyState | None = None
         self._clock = clock
         self._failed_at = float("-inf")
         self._relief = Relief(clock)
         self._failures = SparingLog(clock, "an append failed")
         self._log = _Cached(clock, self._ask_log)
         self._warehouse = _Cached(clock, lambda: self._ask(lambda: warehouse.read(_HAS_TABLE)))
+
+    def look_at(self, keys: KeyState) -> None:
+        """Have the public keys of tokens among the dependencies."""
+        self._keys = keys
 
     def appended(self, error: LogUnavailableError | None) -> None:
         """Note how an append ended; being busy is no failure."""
@@ -97,7 +104,9 @@ class Health:
             self._on_damage(error)
 
     async def ready(self) -> bool:
-        """Say whether the log takes reports."""
+        """Say whether reports are taken."""
+        if self._keys is not None and not self._keys.present:
+            return False
         return (await self.log()).status == "ok"
 
     async def log(self) -> Check:
@@ -111,11 +120,14 @@ class Health:
     async def report(self) -> Readiness:
         """Look at everything."""
         log, warehouse = await self.log(), await self._warehouse.get()
-        if log.status != "ok":
+        needed = {"log": log}
+        if self._keys is not None:
+            needed["keys"] = _judged(self._keys)
+        if any(check.status != "ok" for check in needed.values()):
             status: Literal["ready", "degraded", "unavailable"] = "unavailable"
         else:
             status = "ready" if warehouse.status == "ok" else "degraded"
-        return Readiness(status=status, checks={"log": log, "warehouse": warehouse})
+        return Readiness(status=status, checks={**needed, "warehouse": warehouse})
 
     async def _ask_log(self) -> Check:
         ends: list[int] = []
@@ -143,6 +155,14 @@ class Health:
         except TimeoutError:
             return Check(status="unavailable", detail=f"no answer within {self._timeout_s:g} s")
         return Check(status="ok")
+
+
+def _judged(keys: KeyState) -> Check:
+    why = keys.trouble
+    if not keys.present:
+        why = why or "the issuer publishes no key that may be used"
+        return Check(status="unavailable", detail=f"no keys to verify tokens with: {why}")
+    return Check(status="ok", detail=f"the known keys are kept: {why}" if why else "")
 
 
 class _Cached:

@@ -7,14 +7,20 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client.exposition import choose_encoder
 
 from ugc_api import media_types
+from ugc_api.auth import basic
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.problems import kinds
+from ugc_api.problems.problem import ProblemError
+from ugc_core.settings import ApiSection
 
 _encode = msgspec.json.Encoder().encode
 _FRESH = {"Cache-Control": "no-store"}
 
 
-def add_operation_routes(app: FastAPI, *, health: Health, metrics: ApiMetrics) -> None:
+def add_operation_routes(
+    app: FastAPI, *, health: Health, metrics: ApiMetrics, section: ApiSection
+) -> None:
     """Add the three routes; none asks for a token, so keep them off the public address."""
 
     async def livez() -> Response:
@@ -30,12 +36,22 @@ def add_operation_routes(app: FastAPI, *, health: Health, metrics: ApiMetrics) -
         return Response(b"unavailable\n", 503, _FRESH, "text/plain")
 
     async def counts(request: Request) -> Response:
+        _require_password(request, section)
         encoder, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encoder(metrics.registry), 200, _FRESH, content_type)
 
     _add(app, "/livez", livez)
     _add(app, "/readyz", readyz)
     _add(app, "/metrics", counts)
+
+
+def _require_password(request: Request, section: ApiSection) -> None:
+    """Ask for credentials where some are set: who scrapes is no viewer and has no token."""
+    header, password = request.headers.get("authorization"), section.metrics_password
+    if password and not basic.is_signed_in(header, user=section.metrics_user, password=password):
+        detail = "Sign in with the user and password of the metrics."
+        challenge = basic.challenge("UGC metrics")
+        raise ProblemError(kinds.METRICS_CREDENTIALS, detail, headers=challenge)
 
 
 def _add(app: FastAPI, path: str, endpoint: Any) -> None:  # noqa: ANN401 - FastAPI's own type

@@ -49,6 +49,13 @@ MALFORMED_KEY = Kind(
     advice="Send one key of 1 to 255 characters, as a string in double quotes, such as"
     ' `Idempotency-Key: "01943b2c-8f6a-7c1e-9b7d-3a5e6f708192"`, or leave the header out.',
 )
+UNKNOWN_HOST = Kind(
+    slug="unknown-host",
+    status=400,
+    title="The request is for another host",
+    advice="Use the address that whoever runs the service has given you. If you run it, add the"
+    " name to UGC_API__ALLOWED_HOSTS.",
+)
 BODY_TIMEOUT = Kind(
     slug="body-timeout",
     status=408,
@@ -73,6 +80,13 @@ DOCS_CREDENTIALS = Kind(
     title="The documentation is protected",
     advice="Sign in with the user and password of UGC_API__DOCS_USER and"
     " UGC_API__DOCS_PASSWORD_FILE. Without a password set, the pages stay closed.",
+)
+METRICS_CREDENTIALS = Kind(
+    slug="metrics-credentials",
+    status=401,
+    title="The metrics are protected",
+    advice="Sign in with the user and password of UGC_API__METRICS_USER and"
+    " UGC_API__METRICS_PASSWORD_FILE.",
 )
 FOREIGN_REPORT = Kind(
     slug="foreign-report",
@@ -145,6 +159,13 @@ INTERNAL = Kind(
     advice="A report may or may not be kept: send it again with the same event_id. Give the"
     " X-Request-ID to whoever runs the service.",
 )
+KEYS_UNAVAILABLE = Kind(
+    slug="keys-unavailable",
+    status=503,
+    title="The token cannot be verified at the moment",
+    advice="Nothing of the request was kept. Send it again after Retry-After, with the same token:"
+    " the keys of its issuer are being read.",
+)
 LOG_BUSY = Kind(
     slug="log-busy",
     status=503,
@@ -178,10 +199,12 @@ KINDS: Mapping[str, Kind] = {
         MALFORMED_BODY,
         MALFORMED_ENCODING,
         MALFORMED_KEY,
+        UNKNOWN_HOST,
         BODY_TIMEOUT,
         MISSING_TOKEN,
         INVALID_TOKEN,
         DOCS_CREDENTIALS,
+        METRICS_CREDENTIALS,
         FOREIGN_REPORT,
         ROLE_REQUIRED,
         NO_SUCH_PATH,
@@ -193,6 +216,7 @@ KINDS: Mapping[str, Kind] = {
         REFUSED_REPORT,
         INVALID_PARAMETER,
         INTERNAL,
+        KEYS_UNAVAILABLE,
         LOG_BUSY,
         LOG_UNAVAILABLE,
         STOPPING,

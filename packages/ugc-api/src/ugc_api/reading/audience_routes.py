@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, Query, Request, Response
 from msgspec.structs import asdict
 
+from ugc_api.auth.bearer import Bearer
 from ugc_api.auth.identity import ANALYST
-from ugc_api.auth.tokens import TokenVerifier, bearer
 from ugc_api.paths import AUDIENCE_PATH, LIVE_PATH, RETENTION_PATH
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, refuse_parameter
@@ -49,14 +49,12 @@ Width = Annotated[
 ]
 
 
-def add_audience_routes(
-    app: FastAPI, *, audiences: Audiences, verifier: TokenVerifier, ask: Asking
-) -> None:
+def add_audience_routes(app: FastAPI, *, audiences: Audiences, bearer: Bearer, ask: Asking) -> None:
     """Add the three routes; each wants a token with the role `analyst`."""
 
     # As a dependency it comes first: without the role nothing is said about parameters.
     async def analyst(request: Request) -> None:
-        require_analyst(bearer(request, verifier).roles)
+        require_analyst(bearer.of(request).roles)
 
     async def get_audience(film_id: UUID, since: Since = None, until: Until = None) -> Response:
         days = _days(since, until)

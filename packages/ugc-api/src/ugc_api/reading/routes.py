@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 
-from ugc_api.auth.tokens import TokenVerifier, bearer
+from ugc_api.auth.bearer import Bearer
 from ugc_api.paths import MANY_PATH, ONE_PATH
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import FieldError, ProblemError
@@ -22,14 +22,12 @@ ProfileId = Annotated[
 ]
 
 
-def add_read_routes(
-    app: FastAPI, *, points: ResumePoints, verifier: TokenVerifier, ask: Asking
-) -> None:
+def add_read_routes(app: FastAPI, *, points: ResumePoints, bearer: Bearer, ask: Asking) -> None:
     """Add both routes."""
 
     # As a dependency it comes first: without a token nothing is said about parameters.
     async def caller(request: Request) -> Viewer:
-        return bearer(request, verifier).viewer
+        return bearer.of(request).viewer
 
     async def get_resume_point(
         viewer: Annotated[Viewer, Depends(caller)], film_id: UUID, profile_id: ProfileId = None
