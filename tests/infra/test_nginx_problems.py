@@ -78,7 +78,7 @@ UNREADABLE = {
     "a TLS hello on the plain port": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
     "an escape that is none": (400, request("GET /api/v1/% HTTP/1.1")),
     "a path above the root": (400, request("GET /../metrics HTTP/1.1")),
-    "a version that is none": (400, request("GET /api/v1/ HTTP/9.9")),
+    "a version that is none": (505, request("GET /api/v1/ HTTP/9.9")),
     "CONNECT": (400, request("CONNECT 127.0.0.1:22 HTTP/1.1")),
     "no host": (400, b"GET /api/v1/ HTTP/1.1\r\n\r\n"),
     "a host that is none": (400, request(GET).replace(b"127.0.0.1", b"a/b")),
