@@ -88,10 +88,12 @@ def fake_api() -> Iterator[FakeApi]:
     with FakeApi() as listening:
         thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
         thread.start()
-        yield listening
-        listening.released.set()
-        listening.shutdown()
-        thread.join()
+        try:
+            yield listening
+        finally:
+            listening.released.set()
+            listening.shutdown()
+            thread.join()
 
 
 def headers_of(asked: dict[str, Any]) -> dict[str, str]:
