@@ -15,6 +15,8 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
+HOT_PATH = "api_hot_path"
+KEPT = ("--save",)
 SOURCES = ("packages", "tests", "stress-testing", "infra", "noxfile.py")
 
 
@@ -86,8 +88,14 @@ def fuzz(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The benchmarks; writes stress-testing/results."""
     for script in sorted((ROOT / "stress-testing" / "bench").glob("[a-z]*.py")):
-        measure(session, f"bench.{script.stem}")
+        measure(session, f"bench.{script.stem}", *(KEPT if script.stem == HOT_PATH else ()))
     measure(session, "harness.report")
+
+
+@nox.session(name="hot-path")
+def hot_path(session: nox.Session) -> None:
+    """The API's hot path beside its baselines; `-- PART --seconds 3 --rounds 1 [--save]`."""
+    measure(session, f"bench.{HOT_PATH}", *session.posargs)
 
 
 @nox.session

@@ -54,6 +54,14 @@ class _Tally:
         self.signalled_at: float | None = None
         self.answered = self.refused = self.before = self.after = 0
         self.acknowledged: list[UUID] = []
+        self.all_taken_in = asyncio.Event()
+        self._taken_in: set[int] = set()
+
+    def taken_in(self, client: int) -> None:
+        """Note that a client has had an answer."""
+        self._taken_in.add(client)
+        if len(self._taken_in) == CLIENTS:
+            self.all_taken_in.set()
 
     def request(self) -> bytes:
         """Return the next request.
@@ -86,7 +94,11 @@ async def drained(
         within_s: How long it may take to stop.
     """
     tally = _Tally(requests)
-    clients = [asyncio.create_task(_client(service.url, tally)) for _ in range(CLIENTS)]
+    clients = [
+        asyncio.create_task(_client(service.url, number, tally)) for number in range(CLIENTS)
+    ]
+    async with asyncio.timeout(_ANSWER_S):  # one that was never accepted has not started
+        await tally.all_taken_in.wait()
     await asyncio.sleep(load_s)
     service.program.send(signal.SIGTERM)
     tally.signalled_at = began = time.perf_counter()
@@ -108,7 +120,7 @@ async def drained(
     )
 
 
-async def _client(url: str, tally: _Tally) -> None:
+async def _client(url: str, number: int, tally: _Tally) -> None:
     """Send one request after the other until nobody listens any more."""
     where = urlsplit(url)
     while True:
@@ -117,12 +129,12 @@ async def _client(url: str, tally: _Tally) -> None:
         except OSError:
             return
         with suppress(ConnectionError):
-            await _on_one_connection(reader, writer, tally)
+            await _on_one_connection(reader, writer, number, tally)
         writer.close()
 
 
 async def _on_one_connection(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tally: _Tally
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int, tally: _Tally
 ) -> None:
     while True:
         request, sent_at = tally.request(), time.perf_counter()
@@ -133,6 +145,7 @@ async def _on_one_connection(
             tally.lost(sent_at)
             return
         tally.answered += 1
+        tally.taken_in(number)
         if head.startswith(_ACCEPTED):
             tally.acknowledged.append(msgspec.json.decode(body, type=_Identified).event_id)
         else:

@@ -12,7 +12,10 @@ from harness.results import RESULTS
 from harness.tables import TABLES
 
 ROOT = RESULTS.parents[1]
-PAGES = ("README.md", "stress-testing/README.md", "packages/chdb-server/README.md")
+PAGES = (
+    *("README.md", "stress-testing/README.md", "packages/chdb-server/README.md"),
+    "architecture/adr/0024-uvicorn.md",
+)
 _START = "<!-- figures: {name} -->"
 _END = "<!-- end of figures -->"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from harness import kafka_tables
+from harness import api_tables, kafka_tables
 from harness.results import RESULTS
 
 
@@ -189,6 +189,12 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "exactness": exactness,
     "long memory": long_memory,
     "kafka sessions": partial(sessions, "movielens_kafka", "SIGKILLs of a broker; gone"),
+    "api singles": partial(kafka, "api_singles", api_tables.single_rows),
+    "api batches": partial(kafka, "api_batches", api_tables.batch_rows),
+    "api open loop": partial(kafka, "api_open_loop", api_tables.open_loop_rows),
+    "api overload": partial(kafka, "api_overload", api_tables.overload_rows),
+    "api memory": partial(kafka, "api_memory", api_tables.memory_rows),
+    "api servers": partial(kafka, "api_servers", api_tables.server_rows),
     "kafka etl": partial(kafka, "kafka_etl", kafka_tables.etl_rows),
     "kafka outage": partial(kafka, "kafka_outage", kafka_tables.outage_rows),
     "kafka scaling": partial(kafka, "kafka_scaling", kafka_tables.scaling_rows),

@@ -7,7 +7,7 @@ from harness.kafka_pipeline import broker_version
 from bench.api.ways import CONNECTIONS, OURS, figures, look, running
 
 BATCH = 100
-_SHAPE = Shape(users=500, each=4, batch=BATCH)
+_SHAPE = Shape(users=200, each=10, batch=BATCH)
 
 
 async def measure(stage: Stage, *, seconds: float, rounds: int) -> dict[str, object]:
@@ -22,15 +22,16 @@ async def measure(stage: Stage, *, seconds: float, rounds: int) -> dict[str, obj
     looks = []
     for turn in range(rounds):
         async with running(stage, OURS, turn=turn) as service:
-            looks.append(await look(service, made, seconds=seconds, batch=BATCH))
+            looks.append(
+                await look(service, made, seconds=seconds, batch=BATCH, users=_SHAPE.users)
+            )
             print(f"{turn + 1}/{rounds}: {looks[-1].run.per_s * BATCH:,.0f}/s", flush=True)
-    found = figures(looks)
     return {
         "batch": BATCH,
         "connections": CONNECTIONS,
         "seconds": seconds,
         "rounds": rounds,
         "broker": f"one broker, Kafka {broker_version()}, acks=all",
-        **found,
+        **figures(looks),
         "body": "x-ndjson",
     }

@@ -14,7 +14,7 @@ from harness.results import RESULTS
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.api.ways import CONNECTIONS, OURS, LostError, running
+from bench.api.ways import CONNECTIONS, OURS, USERS, LostError, running
 from ugc_core.telemetry import API_EVENTS
 
 _LOOK_EVERY_S = 1.0
@@ -41,7 +41,7 @@ async def measure(stage: Stage, *, reports: int) -> dict[str, object]:
         stage: Where.
         reports: How many.
     """
-    made = write(stage.folder / "singles", requests(Shape()))
+    made = write(stage.folder / "singles", requests(Shape(users=USERS)))
     began = time.perf_counter()
     async with running(stage, OURS) as service, httpx.AsyncClient(timeout=_CALL_S) as client:
         idle = await sample(service, client)

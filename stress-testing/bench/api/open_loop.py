@@ -7,7 +7,7 @@ from harness.cores import AROUND
 from harness.crowd import Outcome, Plan
 from harness.open_loop import offer
 
-from bench.api.ways import OURS, look, running
+from bench.api.ways import OURS, USERS, look, running
 
 SHARE = 0.5
 
@@ -20,7 +20,7 @@ async def measure(stage: Stage, *, seconds: float, rounds: int) -> dict[str, obj
         seconds: How long each takes in a round.
         rounds: How often the part is offered.
     """
-    made = write(stage.folder / "singles", requests(Shape()))
+    made = write(stage.folder / "singles", requests(Shape(users=USERS)))
     outcomes: list[Outcome] = []
     async with running(stage, OURS) as service:
         most = (await look(service, made, seconds=seconds)).run.per_s

@@ -9,7 +9,7 @@ from harness.crowd import Outcome, Plan
 from harness.open_loop import offer
 
 from bench.api.open_loop import accepted
-from bench.api.ways import OURS, LostError, look, running
+from bench.api.ways import OURS, USERS, LostError, look, running
 
 TIMES = 10
 CONNECTIONS = 4_000
@@ -28,7 +28,7 @@ async def measure(stage: Stage, *, seconds: float, rounds: int) -> dict[str, obj
     Raises:
         LostError: The log has fewer reports than were answered 202.
     """
-    made = write(stage.folder / "singles", requests(Shape()))
+    made = write(stage.folder / "singles", requests(Shape(users=USERS)))
     found: list[dict[str, object]] = []
     async with running(stage, OURS) as service:
         most = (await look(service, made, seconds=seconds)).run.per_s

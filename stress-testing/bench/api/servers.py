@@ -21,7 +21,7 @@ from harness.drained_service import drained
 from harness.kafka_pipeline import broker_version
 from msgspec import Struct
 
-from bench.api.ways import CONNECTIONS, Look, figures, look
+from bench.api.ways import CONNECTIONS, USERS, Look, figures, look
 
 GRANIAN = "granian==2.8.9"
 _APP = "ugc_api.asgi:app"
@@ -103,7 +103,7 @@ async def measure(stage: Stage, *, seconds: float, rounds: int) -> dict[str, obj
         rounds: How often; each ends as often.
     """
     libraries = await asyncio.to_thread(_granian, stage.folder / "granian")
-    made = write(stage.folder / "singles", requests(Shape()))
+    made = write(stage.folder / "singles", requests(Shape(users=USERS)))
     rest = [*requests(Shape(each=20), first=1_000_000)]
     trials = {name: Trial() for name in SERVERS}
     for turn in range(rounds):

@@ -7,7 +7,7 @@ from harness.api_requests import Shape, requests, write
 from harness.api_stage import Stage
 from harness.kafka_pipeline import broker_version
 
-from bench.api.ways import CONNECTIONS, OURS, WAYS, Look, figures, look, running
+from bench.api.ways import CONNECTIONS, OURS, USERS, WAYS, Look, figures, look, running
 
 KEEPING = (OURS, "bare", "fastapi")
 
@@ -20,7 +20,7 @@ async def measure(stage: Stage, *, seconds: float, rounds: int) -> dict[str, obj
         seconds: How long each is under load in a round.
         rounds: How often.
     """
-    made = write(stage.folder / "singles", requests(Shape()))
+    made = write(stage.folder / "singles", requests(Shape(users=USERS)))
     looks: dict[str, list[Look]] = {way: [] for way in WAYS}
     for turn in range(rounds):
         for way in WAYS:

@@ -17,16 +17,11 @@ from msgspec import Struct
 
 CONNECTIONS = 64
 WARM_S = 1.0
+USERS = 2_000
+"""Tokens: each is sent every few hundred milliseconds, so all but the first time it is known."""
 OURS = "ugc_api"
-WAYS = {
-    OURS: "ugc-api",
-    "noop": "a bare ASGI no-op, the same server (uvicorn, httptools, uvloop)",
-    "noop_h11": "the same no-op, uvicorn on h11",
-    "bare": "a bare ASGI endpoint: the body by `send_and_wait`, no token, no check",
-    "fastapi": "the plain way: FastAPI, Pydantic, `Depends` for the token, `send_and_wait`",
-}
-_ASKED_FOR = {"noop": False, "noop_h11": False}
-"""Ways that keep nothing."""
+WAYS = (OURS, "noop", "noop_h11", "bare", "fastapi")
+"""Ours and those of `harness.api_baselines`, in the order of their turns."""
 
 
 class LostError(Exception):
@@ -69,27 +64,36 @@ async def running(stage: Stage, way: str, *, turn: int = 0) -> AsyncIterator[Ser
 
 
 async def look(
-    service: Service, requests: Path, *, seconds: float, batch: int = 1, keeps: bool = True
+    service: Service,
+    requests: Path,
+    *,
+    seconds: float,
+    batch: int = 1,
+    users: int = USERS,
+    keeps: bool = True,
 ) -> Look:
     """Send for some seconds on 64 connections, and compare with what the log has.
 
     Args:
         service: Whom to.
         requests: What.
-        seconds: For how long; before that it is warmed up.
+        seconds: For how long.
         batch: Reports in a request.
+        users: Whose; it is warmed up until it knows all of their tokens.
         keeps: Whether it is a service that keeps reports.
 
     Raises:
         LostError: A request failed, or was answered 202 and is not in the log.
     """
-    await _press(service, requests, WARM_S)
+    warm = 0
+    while warm < users:
+        warm += (await _press(service, requests, WARM_S)).requests
     before, used = await ends(service.log), service.cpu_s()
     run = await _press(service, requests, seconds)
     used = service.cpu_s() - used
     kept = await line_count(service.log, before, await ends(service.log)) if keeps else 0
     if run.refused or run.broken or run.timeouts:
-        msg = f"{service.program.environment.get('UGC_LOG__TOPIC', '')}: {run}"
+        msg = f"{service.log.topic}: {run}"
         raise LostError(msg)
     # Those that were under way when wrk hung up may be there, too.
     least, most = run.requests * batch, (run.requests + CONNECTIONS) * batch
