@@ -1,12 +1,14 @@
 """`Idempotency-Key`: a retry is the same report, on any instance and for ever."""
 
 import json
+import re
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ugc_api.documentation.request_headers import KEY
 from ugc_api.intake.idempotency import parse_key
 from ugc_api.problems.problem import ProblemError
 from ugc_core.uuid7 import make_uuid7
@@ -16,6 +18,7 @@ POINT = {"progress": 120, "total": 5400}
 TIMED = POINT | {"viewed_at": AT}
 V4 = "6e6c2b5a-0c3f-4b57-8f0e-2d9a4f1b7c10"
 FILMS = [str(UUID(int=number)) for number in range(1, 4)]
+PATTERN = KEY["schema"]["pattern"]
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=255)
 
 
@@ -39,8 +42,9 @@ def refused(header):
 
 
 @given(text=TEXTS)
-def test_a_quoted_string_is_the_key(text):
+def test_a_quoted_string_is_the_key_and_the_document_says_so(text):
     assert parse_key(quoted(text).encode()) == text
+    assert re.search(PATTERN, quoted(text))
 
 
 @pytest.mark.parametrize("bare", [V4, "abc", "*a/b:c", "a-1_2.3~", "key=="])
@@ -204,3 +208,8 @@ async def test_without_a_key_nothing_changes(api):
 
     assert {UUID(event_id).version for event_id in ids} == {7}
     assert len(ids) == 2
+
+
+@given(header=st.from_regex(PATTERN.replace("{1,255}", "{1,20}"), fullmatch=True))
+def test_what_the_document_calls_a_key_is_one(header):
+    assert parse_key(header.encode())

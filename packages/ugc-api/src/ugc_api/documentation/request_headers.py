@@ -7,13 +7,16 @@ from ugc_api.intake.idempotency import MAX_KEY_CHARS
 
 Json = dict[str, Any]
 
-CODING: Json = {
-    "name": "Content-Encoding",
-    "in": "header",
-    "description": "How the body is compressed. The limits hold for what came and for what it"
-    " inflates to.",
-    "schema": {"type": "string", "enum": ["identity", "gzip", "zstd"]},
-}
+# As ECMA-262 reads it: nothing may be escaped that need not be.
+_PATTERN = (
+    rf'^(?:"(?:[ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY_CHARS}}}"'
+    rf"|[A-Za-z0-9!#$%&'*+.^_`|~:/=-]{{1,{MAX_KEY_CHARS}}})$"
+)
+# Not as a parameter: a body is of its schema or compressed, and no schema can say which.
+COMPRESSED = (
+    "May be compressed: `Content-Encoding: gzip` or `zstd`. The limits hold for what comes and for"
+    " what it inflates to."
+)
 KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -22,6 +25,6 @@ KEY: Json = {
     " makes one with user and film. In a batch each item's is made of the key, its place and its"
     " film. Only a UUID version 7 for a single report says when it was made; otherwise"
     f" `viewed_at` is required (422). 1 to {MAX_KEY_CHARS} characters, in double quotes.",
-    "schema": {"type": "string", "minLength": 1},
+    "schema": {"type": "string", "pattern": _PATTERN},
     "example": f'"{examples.EVENT}"',
 }
