@@ -1,9 +1,12 @@
 """When the log, the framework or the code fails: the status, and what the client may do."""
 
 import asyncio
+import html
+import json
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import structlog
 from fastapi.responses import StreamingResponse
@@ -12,6 +15,7 @@ from structlog.testing import capture_logs
 
 from ugc_api.operating.envelope import Envelope
 from ugc_api.problems.kinds import KINDS
+from ugc_api.problems.problem import Problem
 from ugc_core.errors import LogBusyError, LogDamagedError, LogUnavailableError
 
 GOOD = {"progress": 1, "total": 2}
@@ -260,7 +264,12 @@ async def test_every_kind_of_problem_has_a_page(api, slug):
 
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
-    assert KINDS[slug].title in answer.text
+    text = html.unescape(answer.text)
+    assert KINDS[slug].title in text
+    assert KINDS[slug].advice in text
+    assert all(f"<dt>{field}</dt>" in text for field in Problem.__struct_fields__)
+    shown = json.loads(text.partition("<pre>")[2].partition("</pre>")[0].partition("\n\n")[2])
+    assert msgspec.convert(shown, Problem).type == KINDS[slug].uri
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 

@@ -14,8 +14,8 @@ from ugc_api.intake.answers import (
 )
 from ugc_api.intake.beacon_grants import BeaconToken
 from ugc_api.problems import kinds
+from ugc_api.problems.examples import example
 from ugc_api.problems.kinds import Kind
-from ugc_api.problems.problem import FieldError, Problem
 from ugc_api.reading.answers import ContinueWatching, ResumePoint
 from ugc_api.reading.audience_answers import (
     FilmAudience,
@@ -31,13 +31,6 @@ Json = dict[str, Any]
 FILM = "0b39f7d6-66fd-4c09-9c7a-2f1f2a3d8f51"
 EVENT = UUID("01943b2c-8f6a-7c1e-9b7d-3a5e6f708192")
 _RECEIPT = Receipt(partition=2, offset=1041, line=0)
-_FIELDS = {
-    kinds.REFUSED_REPORT: FieldError(
-        field="progress", reason="is more than 10 seconds past total (5400)"
-    ),
-    kinds.INVALID_PARAMETER: FieldError(field="film_id", reason="is not a UUID"),
-    kinds.FOREIGN_REPORT: FieldError(field="user_id", reason="is not the token's user"),
-}
 
 REPORTS: Json = {
     "shortest": {"summary": "An older client", "value": {"progress": 120, "total": 5400}},
@@ -115,19 +108,8 @@ LIVE = LiveViewers(film_id=UUID(FILM), viewers=42, as_of=_AS_OF)
 
 def problem(kind: Kind) -> Json:
     """Return an example of a kind of problem."""
-    found: Json = to_builtins(_problem(kind))
+    found: Json = to_builtins(example(kind))
     return found
-
-
-def _problem(kind: Kind) -> Problem:
-    field = _FIELDS.get(kind)
-    return Problem(
-        type=kind.uri,
-        title=kind.title,
-        status=kind.status,
-        detail=f"{field.field}: {field.reason}" if field else kind.title,
-        errors=(field,) if field else (),
-    )
 
 
 VERDICTS = BatchAnswer(
@@ -136,6 +118,6 @@ VERDICTS = BatchAnswer(
     duplicates=0,
     items=[
         AcceptedItem(event_id=EVENT, receipt=_RECEIPT),
-        RefusedItem(problem=_problem(kinds.REFUSED_REPORT)),
+        RefusedItem(problem=example(kinds.REFUSED_REPORT)),
     ],
 )
