@@ -49,10 +49,15 @@ def said(style: str, event: str, fields=None, *, secrets=(), error=None) -> str:
 
 def raised(error: Exception) -> Exception:
     """Give an error a traceback, and a cause that says the same."""
-    try:
+
+    def fail() -> None:
         raise error from ValueError(str(error))
+
+    try:
+        fail()
     except Exception as found:
         return found
+    raise AssertionError
 
 
 STYLES = pytest.mark.parametrize("style", ["json", "console"])

@@ -45,14 +45,17 @@ _PAIR = re.compile(
 class Discretion:
     """A processor of structlog."""
 
-    def __init__(self, secrets: Collection[str] = ()) -> None:
-        """Keep `secrets` out by their very text, besides what looks like one."""
+    def __init__(self, secrets: Collection[str] = (), *, depth: int = _DEPTH) -> None:
+        """Keep `secrets` out by their very text; what is nested deeper becomes a text itself."""
+        self._depth = depth
         known = sorted({found for found in secrets if len(found) >= _SHORTEST_SECRET}, key=len)
         self._secrets = known[::-1]
 
     def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
         """Return the line's fields with nothing in them that has to stay here."""
-        return {str(name): self._field(str(name), value, _DEPTH) for name, value in event.items()}
+        return {
+            str(name): self._field(str(name), value, self._depth) for name, value in event.items()
+        }
 
     def text(self, text: str) -> str:
         """Return a text with its secrets masked, and its middle left out if it is very long."""

@@ -296,13 +296,38 @@ class LoggingSection(Section, frozen=True, kw_only=True):
 
 
 class TelemetrySection(Section, frozen=True, kw_only=True):
-    """What the services tell other systems about themselves.
+    """What the services tell other systems about themselves; all of it is off by default.
 
     Attributes:
+        environment: Where this is, in traces and errors: production, staging …
+        otlp_endpoint: Base URL of a collector that takes traces by OTLP over HTTP, such as
+            `http://127.0.0.1:4318`; needs the extra `otel`.
+        otlp_token: Token that it wants (`Authorization: Bearer`); better in a file.
+        otlp_token_file: A file that holds the token.
+        apm_server_url: URL of an Elastic APM Server that takes traces and errors from its
+            agent; needs the extra `apm`. It may be given an `otlp_endpoint` instead.
+        apm_token: Its secret token; better in a file.
+        apm_token_file: A file that holds the token.
+        sentry_dsn: Where Sentry takes errors; needs the extra `sentry`. Better in a file.
+        sentry_dsn_file: A file that holds the DSN.
+        trace_ratio: Share of the requests that are traced, 0 to 1.
+        foreign_traces_per_s: Requests a second and process that are traced because their
+            `traceparent` asks for it, besides; 0 for none.
         workers_dir: Folder in which the workers of one service share their metrics; without
             one it is made in memory for the workers that one parent has started.
     """
 
+    environment: Annotated[str, Meta(max_length=64)] = ""
+    otlp_endpoint: str = ""
+    otlp_token: str = ""
+    otlp_token_file: Path | None = None
+    apm_server_url: str = ""
+    apm_token: str = ""
+    apm_token_file: Path | None = None
+    sentry_dsn: str = ""
+    sentry_dsn_file: Path | None = None
+    trace_ratio: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    foreign_traces_per_s: Annotated[float, Meta(ge=0, le=1000)] = 10.0
     workers_dir: Path | None = None
 
 
@@ -338,6 +363,9 @@ SECRETS = frozenset(
         "api.metrics_password",
         "auth.secret",
         "auth.beacon_secret",
+        "telemetry.otlp_token",
+        "telemetry.apm_token",
+        "telemetry.sentry_dsn",
     }
 )
 """Settings that are never printed; each also has a `…_file` twin."""

@@ -11,7 +11,12 @@ import structlog
 from structlog.typing import Processor
 
 from ugc_core.discretion import Discretion, one_line
+from ugc_core.error_reports import Reporting
 from ugc_core.settings import LoggingSection
+
+reporting = Reporting()
+"""Passes errors on to where they are collected, while somebody has said where: logging is one for
+the whole process, and so is this."""
 
 METRIC_PREFIX = "ugc"
 
@@ -75,7 +80,7 @@ def _processors() -> list[Processor]:
 
 def _rendering(style: str, discretion: Discretion) -> list[Processor]:
     """Return the last steps: tracebacks become text before secrets are looked for."""
-    discreet: list[Processor] = [structlog.processors.format_exc_info, discretion]
+    discreet: list[Processor] = [reporting, structlog.processors.format_exc_info, discretion]
     if style == "json":
         return [*discreet, structlog.processors.JSONRenderer()]
     # The default formatter is rich's where rich is installed, and it prints every local
