@@ -17,6 +17,7 @@ from ugc_api.intake.front import Front
 from ugc_api.intake.patience import Patience
 from ugc_api.intake.route import WriteRoute
 from ugc_api.intake.single import SingleReport
+from ugc_api.intake.traced import Traced
 from ugc_api.operating.envelope import Envelope
 from ugc_api.operating.routes import add_operation_routes
 from ugc_api.problems.failures import add_failure_handlers
@@ -25,13 +26,18 @@ from ugc_api.reading.asking import Asking
 from ugc_api.reading.audience_routes import add_audience_routes
 from ugc_api.reading.routes import add_read_routes
 from ugc_api.services import Services
+from ugc_core.tracing import Tracing
 
 
 def create_app(services: Services) -> ASGIApp:
     """Build the application; it neither opens nor closes anything."""
     single, others = _write_routes(services)
     framework = _framework(services, single, *others)
-    front = Front(framework, single=single, others={route.template: route for route in others})
+    front = Front(
+        framework,
+        single=_traced(single, services.tracing),
+        others={route.template: _traced(route, services.tracing) for route in others},
+    )
     if not services.settings.cors_origins:
         return _for_our_hosts(front, services)
     cors = Cors(
@@ -87,6 +93,11 @@ def _write_routes(services: Services) -> tuple[SingleReport, Sequence[WriteRoute
         bearer=bearer, tokens=tokens, patience=patience, metrics=metrics, clock=clock
     )
     return single, (batch, beacons, grants)
+
+
+def _traced(route: WriteRoute, tracing: Tracing | None) -> ASGIApp:
+    """Put tracing around a route, where there is any."""
+    return route if tracing is None else Traced(route, tracing)
 
 
 def _framework(services: Services, *writes: WriteRoute) -> FastAPI:

@@ -18,6 +18,7 @@ from ugc_core.acceptance import Window
 from ugc_core.bootstrap import open_log_admin, open_log_writer, open_warehouse
 from ugc_core.clock import Clock
 from ugc_core.errors import LogDamagedError
+from ugc_core.observing import observing
 from ugc_core.settings import Settings
 
 
@@ -38,15 +39,17 @@ async def open_services(
         LogUnavailableError: The log is not there, or has no such topic.
     """
     async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        tracing = await enter(observing(settings.telemetry, service="ugc-api", clock=clock))
         counts = stack.enter_context(open_counts(settings.telemetry.workers_dir))
         metrics = ApiMetrics(counts)
-        auth = await stack.enter_async_context(open_auth(settings.auth, clock))
+        auth = await enter(open_auth(settings.auth, clock))
         follow_tokens(metrics, auth.bearer.counts)
-        await stack.enter_async_context(refreshing(metrics, clock))
+        await enter(refreshing(metrics, clock))
         opening = open_log_writer(settings.log, settings.log.topic, clock=clock, check=True)
-        writer = await stack.enter_async_context(opening)
-        admin = await stack.enter_async_context(open_log_admin(settings.log))
-        warehouse = await stack.enter_async_context(open_warehouse(settings.warehouse))
+        writer = await enter(opening)
+        admin = await enter(open_log_admin(settings.log))
+        warehouse = await enter(open_warehouse(settings.warehouse))
         health = Health(
             admin=admin,
             warehouse=warehouse,
@@ -81,4 +84,5 @@ async def open_services(
             health=health,
             metrics=metrics,
             clock=clock,
+            tracing=tracing,
         )

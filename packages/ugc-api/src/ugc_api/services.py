@@ -11,6 +11,7 @@ from ugc_api.reading.audiences import Audiences
 from ugc_api.reading.resume import ResumePoints
 from ugc_core.clock import Clock
 from ugc_core.settings import ApiSection
+from ugc_core.tracing import Tracing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class Services:
         health: Knows how the dependencies are.
         metrics: What is counted.
         clock: Time.
+        tracing: Traces a share of the write requests, where it is on.
     """
 
     settings: ApiSection
@@ -38,3 +40,4 @@ class Services:
     metrics: ApiMetrics
     clock: Clock
     beacons: BeaconTokens | None = None
+    tracing: Tracing | None = None

@@ -13,6 +13,7 @@ from ugc_core.bootstrap import (
     open_warehouse,
 )
 from ugc_core.clock import Clock
+from ugc_core.observing import observing
 from ugc_core.settings import LogSection, Settings
 from ugc_core.urls import warehouse_target
 from ugc_core.warehouse import Shards
@@ -43,6 +44,7 @@ async def open_pipeline(
     dlq_topic = settings.log.dlq_topic
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        tracing = await enter(observing(settings.telemetry, service="ugc-etl", clock=clock))
         warehouse = await enter(open_warehouse(settings.warehouse))
         consumer = await retry.until_done(
             "log", lambda: enter(open_log_consumer(settings.log, clock=clock))
@@ -63,6 +65,7 @@ async def open_pipeline(
             metrics=metrics,
             max_bad_in_a_row=settings.etl.max_bad_in_a_row,
             insert_tokens=settings.etl.insert_tokens,
+            tracing=tracing,
         )
         yield Pipeline(
             topic=settings.log.topic,

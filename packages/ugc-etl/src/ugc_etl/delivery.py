@@ -11,9 +11,11 @@ from ugc_core.codec import Erasure, decode_erasures
 from ugc_core.errors import MalformedLineError, OffsetOutOfRangeError, PoisonedLogError
 from ugc_core.log import LogCommitter
 from ugc_core.log_rules import way_on
+from ugc_core.tracing import Tracing
 from ugc_etl.batches import Batch
 from ugc_etl.decoding import Decoded, decode, unreadable_letters
 from ugc_etl.erasures import ErasedUser, ErasedUsers, without_erased
+from ugc_etl.insert_spans import traced
 from ugc_etl.insertion import Insertion
 from ugc_etl.intents import with_intent
 from ugc_etl.metrics import EtlMetrics
@@ -37,6 +39,7 @@ class Delivery:
         max_bad_in_a_row: Records in a row without a good line, or rows in a row that the store
             refuses, before the service stops.
         insert_tokens: Whether inserts carry a deduplication token.
+        tracing: Traces the inserts of traced reports.
     """
 
     committer: LogCommitter
@@ -47,6 +50,7 @@ class Delivery:
     metrics: EtlMetrics
     max_bad_in_a_row: int
     insert_tokens: bool = True
+    tracing: Tracing | None = None
     _announced: Range | None = None
     _unplaced: bool = False
     _erased: ErasedUsers | None = None
@@ -114,7 +118,9 @@ class Delivery:
         content_hash = batch.content_hash()
         token = batch.token(content_hash)
         rows = without_erased(decoded.rows, self._known)
-        dead = [*decoded.dead, *await self._insertion.insert(batch.topic, rows, token)]
+        with traced(self.tracing, batch, decoded.lines):
+            refused = await self._insertion.insert(batch.topic, rows, token)
+        dead = [*decoded.dead, *refused]
         if dead:
             await self._bury(dead)
         self._streak = decoded.streak

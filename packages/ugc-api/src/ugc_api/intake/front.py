@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ugc_api.intake.route import WriteRoute
-from ugc_api.intake.single import SingleReport, is_single
+from ugc_api.intake.single import is_single
 
 
 class Front:
@@ -15,9 +14,7 @@ class Front:
         app: What takes every other request.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, single: SingleReport, others: Mapping[str, WriteRoute]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, single: ASGIApp, others: Mapping[str, ASGIApp]) -> None:
         """Stand in front of `app`; `others` has write routes by their paths."""
         self.app = app
         self._single = single

@@ -22,6 +22,7 @@ from ugc_core.codec import EVENT_HEADERS, encode_event, log_key
 from ugc_core.errors import LogDamagedError, LogUnavailableError, ReportRefusedError
 from ugc_core.events import Event, Report
 from ugc_core.log import LogWriter, Receipt
+from ugc_core.tracing import TRACED
 
 _Name = tuple[int, int, int]
 
@@ -134,11 +135,11 @@ class Intake:
     async def _append(self, viewer: Viewer, events: Sequence[Event]) -> Receipt:
         """Append one record; its outcome is counted, and told to the health page."""
         lines = [encode_event(event) for event in events]
+        traced = TRACED.get()
+        headers = (*EVENT_HEADERS, *traced) if traced else EVENT_HEADERS
         started = self.clock.now()
         try:
-            receipt = await self.writer.append(
-                log_key(viewer.user_id), lines, headers=EVENT_HEADERS
-            )
+            receipt = await self.writer.append(log_key(viewer.user_id), lines, headers=headers)
         except (LogUnavailableError, LogDamagedError) as error:
             raise self._failed(error, len(lines), started) from error
         except BaseException:
