@@ -61,6 +61,7 @@ async def test_a_preflight_says_what_the_routes_take_and_nothing_more(api, origi
         "Content-Encoding",
         "Content-Type",
         "Idempotency-Key",
+        "Traceparent",
         "X-Request-ID",
     }
     assert answer.headers["access-control-max-age"] == "60"

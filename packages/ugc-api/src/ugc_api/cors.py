@@ -25,7 +25,7 @@ EXPOSED = "X-Request-ID, Retry-After, RateLimit, RateLimit-Policy"
 _VARY = (b"vary", b"Origin")
 _ANY = ("X-Request-ID",)
 _SIGNED_IN = ("Authorization",)
-_WITH_BODY = ("Content-Encoding", "Content-Type", "Idempotency-Key")
+_WITH_BODY = ("Content-Encoding", "Content-Type", "Idempotency-Key", "Traceparent")
 
 
 class Ability(Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from ugc_core.events import Event
 from ugc_core.log import Headers
 from ugc_core.schemas import PUBLISHED, as_text, described
 from ugc_core.settings import LogSection
+from ugc_core.tracing import TRACE_HEADER
 from ugc_etl import asyncapi_examples as examples
 from ugc_etl.letters.line_format import LetterLine, Place
 from ugc_etl.letters.resolutions import RESOLUTION_HEADER, Resolution
@@ -34,6 +35,11 @@ _LINES: Json = {
     "type": "string",
     "pattern": "^[1-9][0-9]*$",
     "description": "How many lines the record has.",
+}
+_CONTEXT: Json = {
+    "type": "string",
+    "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-01$",
+    "description": "The trace that the record belongs to (W3C Trace Context); of few records only.",
 }
 _NEVER: Json = {"not": {}, "description": "Is not there."}
 _KEY: Json = {
@@ -145,7 +151,7 @@ def _messages() -> Json:
             "One accepted report",
             "Event",
             _KEY,
-            headers=_fixed(EVENT_HEADERS),
+            headers=_fixed(EVENT_HEADERS, **{TRACE_HEADER: _CONTEXT}),
             example=examples.EVENT,
         ),
         "legacyRecord": _message(
@@ -186,13 +192,13 @@ def _messages() -> Json:
     }
 
 
-def _fixed(headers: Headers) -> Json:
-    """Return the schema of headers that always have these values, and the count of lines."""
+def _fixed(headers: Headers, **others: Json) -> Json:
+    """Return the schema of headers that always have these values, and of others."""
     constants: Json = {name: {"type": "string", "const": value.decode()} for name, value in headers}
     return {
         "type": "object",
         "required": [*constants],
-        "properties": {**constants, "lines": _LINES},
+        "properties": {**constants, "lines": _LINES, **others},
     }
 
 
