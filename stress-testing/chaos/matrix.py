@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from chaos.rows import crowds, disks, letters, log_deaths, pipeline, replays, services
+from chaos.rows import crowds, disks, letters, log_deaths, observers, pipeline, replays, services
 from chaos.trial import Stage, Verdict
 
 Log = Literal["file", "kafka"]
@@ -103,6 +103,12 @@ ROWS: Sequence[Row] = (
         fault="replays after an erasure, under traffic",
         play=replays.replayed,
         pipeline=True,
+        seeds=1,
+    ),
+    Row(
+        name="30",
+        fault="collectors of traces and errors black-holed",
+        play=observers.observers_dead,
         seeds=1,
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from ugc_api import media_types
 from ugc_api.documentation import answer_docs, examples, headers
-from ugc_api.documentation.request_headers import COMPRESSED
+from ugc_api.documentation.request_headers import COMPRESSED, TRACEPARENT
 from ugc_api.documentation.schemas import ref
 from ugc_api.intake.beacon_grants import BeaconToken, BeaconTokenRequest
 from ugc_api.intake.beacons import Beacon
@@ -35,6 +35,7 @@ _TOKEN: Json = {
     " good for reports of one viewer in one film (and one session, if named), and for nothing"
     " else; it goes into the body of beacons.",
     "security": [{"bearer": []}],
+    "parameters": [TRACEPARENT],
     "requestBody": {
         "description": COMPRESSED,
         "required": True,
@@ -60,6 +61,7 @@ _BEACON: Json = {
     " dropped and counted. If none could, the answer is the problem of the first. Each report has"
     " the token's film, named or not. At most 64 KiB, and as many reports as in a batch.",
     "security": [],
+    "parameters": [TRACEPARENT],
     "requestBody": {
         "description": COMPRESSED,
         "required": True,

@@ -7,7 +7,7 @@ from ugc_api import media_types
 from ugc_api.documentation import answer_docs, examples
 from ugc_api.documentation.audience_operations import AUDIENCE_OPERATIONS
 from ugc_api.documentation.beacon_operations import BEACON_OPERATIONS
-from ugc_api.documentation.request_headers import COMPRESSED, KEY
+from ugc_api.documentation.request_headers import COMPRESSED, KEY, TRACEPARENT
 from ugc_api.documentation.schemas import ref
 from ugc_api.intake.answers import Accepted, BatchAnswer
 from ugc_api.paths import MANY_PATH, ONE_PATH
@@ -62,7 +62,7 @@ _REPORT: Json = {
     "description": "The shortest body is `progress` and `total`. A player that repeats a report"
     " sends the same `event_id`, and so the same `viewed_at`.",
     "security": _SECURITY,
-    "parameters": [_FILM, KEY],
+    "parameters": [_FILM, KEY, TRACEPARENT],
     "requestBody": {
         "description": COMPRESSED,
         "required": True,
@@ -84,7 +84,7 @@ _BATCH: Json = {
     " whenever the batch could be read, even if no item is accepted. Empty lines do not count."
     " All accepted items are kept together or not at all.",
     "security": _SECURITY,
-    "parameters": [KEY],
+    "parameters": [KEY, TRACEPARENT],
     "requestBody": {
         "description": COMPRESSED,
         "required": True,

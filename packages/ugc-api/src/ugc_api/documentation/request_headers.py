@@ -28,3 +28,11 @@ KEY: Json = {
     "schema": {"type": "string", "pattern": _PATTERN},
     "example": f'"{examples.EVENT}"',
 }
+TRACEPARENT: Json = {
+    "name": "traceparent",
+    "in": "header",
+    "description": "The player's trace (W3C Trace Context), which the report then belongs to. That"
+    " it says it is sampled is a wish. Anything else than a context is ignored.",
+    "schema": {"type": "string"},
+    "example": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+}
