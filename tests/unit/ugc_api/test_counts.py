@@ -67,7 +67,7 @@ def test_what_an_ended_worker_counted_stays_and_its_requests_under_way_do_not(tm
 WORKERS = st.integers(0, 3)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["join", "leave", "count"]), WORKERS), max_size=40))
 def test_a_scrape_never_shows_less_or_more_than_was_counted(tmp_path_factory, actions):
     folder, counted = tmp_path_factory.mktemp("workers"), 0
@@ -161,6 +161,7 @@ def test_more_series_than_there_is_room_for_are_counted_nowhere_and_harm_none():
 LABELS = st.lists(st.text(max_size=20), max_size=3).map(tuple)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(LABELS, st.integers(1, 14)), max_size=30), st.integers(0, 200))
 def test_whatever_a_reader_sees_of_a_half_written_name_the_others_are_whole(names, cut):
     slots = Slots(memory := bytearray(SIZE))
@@ -203,15 +204,16 @@ def test_folders_of_parents_that_are_gone_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: parent)
     gone = tmp_path / f"ugc-api-{os.getuid()}-{os.getppid()}-1"  # began at another time
     foreign = tmp_path / "ugc-api-somebody-else"
-    gone.mkdir()
-    foreign.mkdir()
+    elsewhere = tmp_path / f"ugc-api-{os.getuid()}-{os.getppid()}-2"  # of another container
+    for folder in (gone, foreign, elsewhere):
+        folder.mkdir()
 
-    with open_counts(None) as counts:
+    with share(elsewhere), open_counts(None) as counts:
         ApiMetrics(counts).accepted(1)
 
         assert not gone.exists()
         assert foreign.exists()
-        (ours,) = set(tmp_path.iterdir()) - {foreign}
+        (ours,) = set(tmp_path.iterdir()) - {foreign, elsewhere}
         assert ours.stat().st_mode & 0o777 == 0o700
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import jwt
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ugc_core.discretion import MASK, Discretion
@@ -64,6 +64,7 @@ STYLES = pytest.mark.parametrize("style", ["json", "console"])
 
 
 @STYLES
+@settings(deadline=None)
 @given(token=TOKENS, before=TEXTS, after=TEXTS, name=NAMES)
 def test_a_token_never_comes_out_wherever_it_stands(style, token, before, after, name):
     text = f"{before}{token} {after}"
@@ -76,6 +77,7 @@ def test_a_token_never_comes_out_wherever_it_stands(style, token, before, after,
 
 
 @STYLES
+@settings(deadline=None)
 @given(password=st.text("abcdefghij0123456789", min_size=6, max_size=30), before=TEXTS)
 def test_credentials_never_come_out_in_any_of_their_forms(style, password, before):
     basic = base64.b64encode(f"docs:{password}".encode()).decode()
@@ -150,6 +152,7 @@ def test_what_is_no_secret_stays_as_it_is(text):
     assert Discretion().text(text) == text
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_text_that_was_looked_through_once_does_not_change_any_more(text):
     once = Discretion().text(text)
@@ -160,6 +163,7 @@ def test_a_text_that_was_looked_through_once_does_not_change_any_more(text):
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]")
 
 
+@settings(deadline=None)
 @given(event=TEXTS, value=TEXTS, message=TEXTS)
 def test_in_the_form_for_people_nothing_can_pass_for_another_line(event, value, message):
     out = said("console", event, error=raised(RuntimeError(message)), fields={"value": value})
@@ -170,6 +174,7 @@ def test_in_the_form_for_people_nothing_can_pass_for_another_line(event, value, 
     assert not CONTROL.search(out)
 
 
+@settings(deadline=None)
 @given(event=TEXTS, value=TEXTS, message=TEXTS)
 def test_in_the_form_for_collectors_a_line_is_one_object(event, value, message):
     out = said("json", event, error=raised(RuntimeError(message)), fields={"value": value})

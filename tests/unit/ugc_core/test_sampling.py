@@ -3,7 +3,7 @@
 from itertools import cycle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ugc_core.allowance import Allowance
@@ -85,6 +85,7 @@ async def test_wishes_are_granted_up_to_a_rate_and_share_alike_beyond(clock):
     assert share(rolls(clock, 0.05, 0), WISH, of=1000) == 50
 
 
+@settings(deadline=None)
 @given(per_s=st.floats(0.1, 50), waits=st.lists(st.floats(0, 3), max_size=60))
 def test_in_no_stretch_of_time_more_is_taken_than_the_rate_allows(per_s, waits):
     clock, taken = ManualClock(), []

@@ -164,6 +164,11 @@ def _ended(folder: Path) -> tuple[Totals, set[str]]:
     return rows, set(told["files"])
 
 
+def is_in_use(folder: Path) -> bool:
+    """Say whether a worker counts there."""
+    return any(_is_held(path) for path in folder.glob(f"*{_SUFFIX}"))
+
+
 def _is_held(path: Path) -> bool:
     """Say whether the process that counts there lives."""
     try:

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from ugc_api.operating.counts import Counts, OwnCounts, share
+from ugc_api.operating.counts import Counts, OwnCounts, is_in_use, share
 from ugc_core.errors import ConfigError
 
 _NAME: Final = re.compile(r"ugc-api-(\d+)-(\d+)-(\d+)")
@@ -62,7 +62,9 @@ def _of_parent(parent: int) -> Path:
     base = _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
     for left in base.glob(f"ugc-api-{os.getuid()}-*"):
         named = _NAME.fullmatch(left.name)
-        if named is not None and _began(int(named[2])) != named[3]:
+        if named is None or _began(int(named[2])) == named[3]:
+            continue
+        if not is_in_use(left):  # a parent in another container looks as if it were gone
             shutil.rmtree(left, ignore_errors=True)
     folder = base / f"ugc-api-{os.getuid()}-{parent}-{_began(parent)}"
     folder.mkdir(mode=0o700, exist_ok=True)
