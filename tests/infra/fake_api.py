@@ -52,10 +52,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.seen.append((self.command, self.path))
         self.server.peers.add(self.client_address[1])
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path == BREAKS:
+        path, _, _ = self.path.partition("?")
+        if path == BREAKS:
             self.close_connection = True
             return
-        if self.path == HANGS:
+        if path == HANGS:
             self.server.released.wait(20)
         asked = {
             "path": self.path,

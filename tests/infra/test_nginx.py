@@ -196,8 +196,31 @@ def test_no_client_writes_a_line_of_its_own_into_the_log(front):
 def test_nothing_of_a_failure_upstream_quotes_the_query(front, proxy):
     proxy.get(f"{BREAKS}?access_token=secret-of-a-client", headers={"X-Request-ID": "broken"})
 
-    front.access("broken")
+    assert front.access("broken")["status"] == "502"
     assert "secret-of-a-client" not in front.logs()
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("10 a second, 40 at once", ["zone=token:10m rate=10r/s", "zone=token burst=40 "]),
+        ("200 a second, 400 at once", ["zone=address:10m rate=200r/s", "zone=address burst=400 "]),
+        ("under way from one address | 256", ["limit_conn connections 256"]),
+        ("body | 300 KiB", ["client_max_body_size 300k"]),
+        ("query | 4096 characters", ['"^.{4097}"']),
+        ("8 KiB one, 16 KiB all", ["large_client_header_buffers 2 8k"]),
+        ("head | 10 s", ["client_header_timeout 10s"]),
+        ("within a body | 10 s", ["client_body_timeout 10s"]),
+        ("reader | 15 s", ["send_timeout 15s"]),
+        ("75 s; towards the service 60 s", ["keepalive_timeout 75s", "keepalive_timeout 60s"]),
+        ("reaching the service | 2 s", ["proxy_connect_timeout 2s"]),
+        ("its answer | 30 s", ["proxy_read_timeout 30s"]),
+    ],
+)
+def test_the_limits_that_are_told_are_those_that_hold(said, written):
+    assert said in (CONFIGURATION / "README.md").read_text("utf-8")
+    service = (CONFIGURATION / "service.conf").read_text("utf-8")
+    assert all(words in CONF + service for words in written)
 
 
 def test_the_service_keeps_connections_longer_than_the_proxy():
