@@ -40,6 +40,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     Attributes:
         due: How many there were.
         answers: How long answers took from the moment when their requests were due, by status.
+        service: The same from the moment when they were sent: without the wait for a connection.
         unsent: Requests that found no connection in time.
         broken: Requests whose connection ended before the answer.
         unanswered: Requests without an answer at the end.
@@ -48,6 +49,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     due: int
     answers: dict[int, Spread]
+    service: dict[int, Spread]
     unsent: int
     broken: int
     unanswered: int
@@ -63,16 +65,17 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._got = b""
         self._due_s: float | None = None
+        self._sent_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be free."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._crowd.opened(self)
 
-    def send(self, request: bytes, due_s: float) -> None:
+    def send(self, request: bytes, *, due_s: float, now_s: float) -> None:
         """Send a request that was due at a moment of the loop's clock."""
         assert self._transport is not None
-        self._due_s = due_s
+        self._due_s, self._sent_s = due_s, now_s
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -85,7 +88,7 @@ class Connection(asyncio.Protocol):
         self._got = b""
         due_s, self._due_s = self._due_s, None
         if due_s is not None:
-            self._crowd.answered(status, due_s)
+            self._crowd.answered(status, due_s, self._sent_s)
         if closing:
             self.close()
         elif due_s is not None:
@@ -129,6 +132,7 @@ class Crowd:
         self._loop = asyncio.get_running_loop()
         self._arrivals: Arrivals | None = None
         self._took_s: dict[int, list[float]] = {}
+        self._service_s: dict[int, list[float]] = {}
         self._broken = 0
         self._under_way = 0
         self._last_s = self._loop.time()
@@ -157,6 +161,7 @@ class Crowd:
         return Outcome(
             due=arrivals.total,
             answers={status: spread(took) for status, took in self._took_s.items()},
+            service={status: spread(took) for status, took in self._service_s.items()},
             unsent=arrivals.given_up + arrivals.total - arrivals.taken,
             broken=self._broken,
             unanswered=under_way,
@@ -168,11 +173,12 @@ class Crowd:
         self._open_ones.add(connection)
         self.free.append(connection)
 
-    def answered(self, status: int, due_s: float) -> None:
+    def answered(self, status: int, due_s: float, sent_s: float) -> None:
         """Note an answer."""
         self._under_way -= 1
         self._last_s = self._loop.time()
         self._took_s.setdefault(status, []).append(self._last_s - due_s)
+        self._service_s.setdefault(status, []).append(self._last_s - sent_s)
 
     def freed(self, connection: Connection) -> None:
         """Send on a connection what has waited for one, if anything has."""
@@ -204,11 +210,12 @@ class Crowd:
 
     def _next(self, connection: Connection) -> bool:
         """Send the next request that is due, if there is one."""
-        due_s = self._arrivals.take(self._loop.time()) if self._arrivals else None
+        now_s = self._loop.time()
+        due_s = self._arrivals.take(now_s) if self._arrivals else None
         if due_s is None:
             return False
         self._under_way += 1
-        connection.send(next(self._requests), due_s)
+        connection.send(next(self._requests), due_s=due_s, now_s=now_s)
         return True
 
     async def _open(self) -> None:

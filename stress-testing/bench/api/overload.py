@@ -12,8 +12,9 @@ from bench.api.open_loop import accepted
 from bench.api.ways import OURS, USERS, LostError, look, running
 
 TIMES = 10
-CONNECTIONS = 4_000
-"""Requests can be under way on so many at once; players beyond them find no connection."""
+CONNECTIONS = 6_000
+"""More than the requests that the service has under way at once, fewer than the connections that
+it takes; players beyond them find none."""
 PATIENCE_S = 1.0
 
 
@@ -65,7 +66,7 @@ def figures(outcome: Outcome, most: float) -> dict[str, object]:
     """Return what became of the requests of a round."""
     refused = {
         status: msgspec.to_builtins(took)
-        for status, took in outcome.answers.items()
+        for status, took in outcome.service.items()
         if status != 202
     }
     return {

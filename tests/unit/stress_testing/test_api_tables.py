@@ -44,8 +44,8 @@ def test_each_kind_of_refusal_has_its_own_row():
 
     shown = overload(rounds(refused=refused, refused_per_s=7))
 
-    assert "| answers 429: p50, p99 | 1.5 ms, 2.5 ms |" in shown
-    assert "| answers 503: p50, p99 | 3.5 ms, 4.5 ms |" in shown
+    assert "| answers 429, from when it was sent: p50, p99 | 1.5 ms, 2.5 ms |" in shown
+    assert "| answers 503, from when it was sent: p50, p99 | 3.5 ms, 4.5 ms |" in shown
 
 
 def test_the_range_of_the_rounds_stands_beside_a_median():

@@ -52,6 +52,7 @@ async def test_waiting_for_a_connection_is_part_of_the_answer_time(tmp_path):
     assert (found.due, took.count, found.unsent, found.unanswered) == (30, 30, 0, 0)
     assert took.max_ms >= STILL_S * 1000
     assert took.p50_ms >= STILL_S * 1000 / 4  # of 30 requests 20 were due while it stood still
+    assert found.service[202].p50_ms < took.p50_ms
 
 
 async def test_what_waits_for_longer_than_players_do_is_not_sent(tmp_path):
