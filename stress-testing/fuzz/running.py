@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 from msgspec import Struct
 
+from ugc_api.documentation import examples
 from ugc_api.documentation.openapi import PUBLISHED
+from ugc_api.paths import BEACON_TOKENS_PATH
 
 HERE = Path(__file__).parent
 SLOWEST_S = 25.0
@@ -53,7 +56,12 @@ def fuzz(origin: str, token: str, *, examples: int, seed: int | None = None) -> 
         ended = subprocess.run(
             _command(origin, report, examples=examples, seed=seed),
             cwd=HERE,
-            env={**os.environ, "PYTHONPATH": paths, "UGC_FUZZ_TOKEN": token},
+            env={
+                **os.environ,
+                "PYTHONPATH": paths,
+                "UGC_FUZZ_TOKEN": token,
+                "UGC_FUZZ_BEACON": _beacon(origin, token),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -61,6 +69,18 @@ def fuzz(origin: str, token: str, *, examples: int, seed: int | None = None) -> 
         )
         counted = json.loads(report.read_text("utf-8")) if report.exists() else {}
     return Run(code=ended.returncode, said=ended.stdout, report=counted)
+
+
+def _beacon(origin: str, token: str) -> str:
+    """Return a token for beacons."""
+    answer = httpx.post(
+        origin + BEACON_TOKENS_PATH,
+        json=examples.BEACON_TOKEN_REQUEST,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return str(answer.json()["token"])
 
 
 def _command(origin: str, report: Path, *, examples: int, seed: int | None) -> Sequence[str]:
