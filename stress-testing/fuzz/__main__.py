@@ -20,7 +20,7 @@ from ugc_cli.tokens import Claims, mint
 from ugc_core.clock import SystemClock
 from ugc_core.settings import AuthSection
 
-SHORT_EXAMPLES, LONG_EXAMPLES = 20, 600
+SHORT_EXAMPLES, LONG_EXAMPLES = 20, 550
 LEAST_LONG = 10_000
 _USER = UUID(int=5)
 _FAILED = 1
