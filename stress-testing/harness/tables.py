@@ -178,8 +178,19 @@ def kafka(name: str, rows: Callable[[Mapping[str, Any]], Sequence[str]]) -> str:
     return "\n".join([*rows(found), "", _where(found)])
 
 
+def fuzz() -> str:
+    """Return the table of the fuzzer's long run."""
+    found = result("fuzz")
+    rows = ["| what | number |", "|---|---|"]
+    rows += [f"| {name} | {found[name]:,} |" for name in ("operations", "requests", "findings")]
+    rows.append(f"| seed | {found['seed']} |")
+    rows.append(f"| Schemathesis | {found['schemathesis']} |")
+    return "\n".join([*rows, "", _where(found)])
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "speed": speed,
+    "fuzz": fuzz,
     "memory": memory,
     "movielens": movielens,
     "native": native,

@@ -156,6 +156,7 @@ async def test_another_content_type_is_415_and_the_right_one_is_named(api, kind)
     answer = await api.client.post(api.one, content=b"{}", headers=headers)
 
     assert answer.status_code == 415
+    assert answer.json()["type"] == "/problems/unsupported-media-type"
     assert "application/json" in answer.json()["detail"]
     assert answer.headers["accept"] == "application/json"
 

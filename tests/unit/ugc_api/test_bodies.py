@@ -82,6 +82,7 @@ async def test_a_body_that_does_not_end_in_time_is_408_and_the_connection_closed
         await Sender(b"{", then="silence").body(limit=10, timeout_s=0.01)
 
     assert caught.value.problem.status == 408
+    assert caught.value.problem.type == "/problems/body-timeout"
     assert caught.value.headers["Connection"] == "close"
 
 
