@@ -51,7 +51,7 @@ PACKAGES = [
         {"msgspec", "asynch", "apsw", "fastapi", "typer"},
         ["chdb-server", "--help"],
     ),
-    Package("ugc-cli", OURS, {"pytest", "httpx", "hypothesis", "locust"}, ["ugc", "--help"]),
+    Package("ugc-cli", OURS, {"pytest", "hypothesis", "locust"}, ["ugc", "--help"]),
 ]
 
 
