@@ -124,6 +124,7 @@ async def running_parts(
         **told_of(settings.log),
         "UGC_AUTH__SECRET": _SECRET,
         "UGC_API__PORT": str(api_port),
+        "UGC_LIMITS__USER_REPORTS_PER_S": "0",  # a few players send as fast as it goes
         **environment,
     }
     direct = {"UGC_WAREHOUSE__URL": settings.warehouse.url}

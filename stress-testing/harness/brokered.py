@@ -13,7 +13,7 @@ from uuid import UUID
 import psutil
 
 from harness import kafka
-from harness.system import STOP_S, TOKEN_S, run_ugc
+from harness.system import STOP_S, TOKEN_S, UNLIMITED, run_ugc
 from ugc_cli.tokens import Claims, mint
 from ugc_core.clock import SystemClock
 from ugc_core.settings import AuthSection, WarehouseSection
@@ -46,6 +46,7 @@ class BrokeredSystem:
             "UGC_WAREHOUSE__URL": self.warehouse.url,
             "UGC_AUTH__SECRET": _SECRET,
             "UGC_API__PORT": str(api),
+            **UNLIMITED,
         }
         options = ["--data", str(folder / "clickhouse"), "--port", str(clickhouse)]
         self._start("chdb-server", ["chdb_server", *options], stack)

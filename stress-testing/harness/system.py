@@ -24,6 +24,8 @@ from ugc_core.sources import load
 STOP_S = 60
 COMMAND_S = 900
 TOKEN_S = 7200
+UNLIMITED = {"UGC_LIMITS__USER_REPORTS_PER_S": "0", "UGC_LIMITS__ADDRESS_REQUESTS_PER_S": "0"}
+"""Few users send here what many would, as fast as it goes."""
 
 
 class Running(Protocol):
@@ -117,7 +119,7 @@ def start(folder: Path, *, port: int = 0, environment: Mapping[str, str] | None 
         [*command, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **UNLIMITED, **(environment or {})},
     )
     if process.stdout is None or not (line := process.stdout.readline()):
         process.kill()

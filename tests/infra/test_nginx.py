@@ -11,8 +11,7 @@ from tests.infra.fake_api import BREAKS, FAILS, LARGE, OWN_HEADERS, FakeApi, fak
 from tests.infra.nginx_process import CONFIGURATION, Front, Site, running
 from tests.infra.raw_http import converse
 from tests.integration.api_processes import bearer
-from ugc_api import server
-from ugc_core.settings import ApiSection
+from ugc_core.settings import ApiSection, LimitsSection
 
 CONF = (CONFIGURATION / "nginx.conf").read_text("utf-8")
 FILM = "/api/v1/progresses/films/0b39f7d6-66fd-4c09-9c7a-2f1f2a3d8f51/"
@@ -227,7 +226,7 @@ def test_the_service_keeps_connections_longer_than_the_proxy():
     upstream = re.search(r"keepalive_timeout (\d+)s; # the service", CONF)
 
     assert upstream
-    assert int(upstream[1]) < server._KEEP_ALIVE_S
+    assert int(upstream[1]) < LimitsSection().keep_alive_s
 
 
 def test_the_proxy_looks_for_the_api_where_it_listens(compose):

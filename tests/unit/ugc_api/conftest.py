@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import jwt
 import pytest
+from fastapi import FastAPI
 
 from ugc_api.app import create_app
 from ugc_api.auth.beacon_tokens import make_beacon_tokens
@@ -19,6 +20,10 @@ from ugc_api.auth.keys import HS256
 from ugc_api.auth.secret import secret_key
 from ugc_api.auth.tokens import TokenVerifier
 from ugc_api.intake.intake import Intake
+from ugc_api.limiting.addresses import Addresses
+from ugc_api.limiting.admission import Admission
+from ugc_api.limiting.limiter import Limiter
+from ugc_api.limiting.wire import Wire
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.token_counts import follow_tokens
@@ -32,7 +37,7 @@ from ugc_core.codec import decode_lines
 from ugc_core.errors import LogDamagedError
 from ugc_core.events import Event
 from ugc_core.log import LogWriter, Topic
-from ugc_core.settings import ApiSection, AuthSection
+from ugc_core.settings import ApiSection, AuthSection, LimitsSection
 from ugc_core.warehouse import Answer
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -110,6 +115,14 @@ class Api:
             transport=httpx.ASGITransport(self.app), base_url="http://test"
         )
 
+    @property
+    def framework(self) -> Any:
+        """The part of the application that is FastAPI's."""
+        found = self.app
+        while not isinstance(found, FastAPI):
+            found = found.app
+        return found
+
     def token(self, secret: str = SECRET, header: dict[str, Any] | None = None, **claims: Any):
         """Return a token of `USER`; a claim given as None is left out."""
         every = {"sub": str(USER), "exp": self.clock.wall_ms() // 1000 + 3600} | claims
@@ -155,8 +168,9 @@ def make_api(clock: ManualClock) -> MakeApi:
         writer: Callable[[MemoryLog], LogWriter] = lambda log: MemoryLogWriter(log, TOPIC),
         settings: ApiSection | None = None,
         auth: AuthSection | None = None,
+        limits: LimitsSection | None = None,
     ) -> Api:
-        return build(clock, writer=writer, settings=settings, auth=auth)
+        return build(clock, writer=writer, settings=settings, auth=auth, limits=limits)
 
     return make
 
@@ -172,6 +186,7 @@ def build(
     writer: Callable[[MemoryLog], LogWriter],
     settings: ApiSection | None,
     auth: AuthSection | None,
+    limits: LimitsSection | None,
 ) -> Api:
     topic = Topic(name=TOPIC, partitions=4, retention_ms=1)
     log = MemoryLog(clock=clock, topics={TOPIC: topic})
@@ -179,6 +194,9 @@ def build(
     damage: list[LogDamagedError] = []
     bearer = build_bearer(auth or AuthSection(secret=SECRET), clock)
     follow_tokens(metrics, bearer.counts)
+    limits = limits or LimitsSection()
+    addresses = Addresses(limits.trusted_proxies)
+    limiter = Limiter(limits, addresses=addresses, metrics=metrics, clock=clock)
     health = Health(
         admin=MemoryLogAdmin(log),
         warehouse=warehouse,
@@ -189,8 +207,16 @@ def build(
     services = Services(
         settings=settings or ApiSection(docs_password="open sesame"),
         bearer=bearer,
+        admission=Admission(limits.max_in_flight),
+        limiter=limiter,
+        wire=Wire(limits, body_timeout_s=10, addresses=addresses, metrics=metrics, clock=clock),
         intake=Intake(
-            writer=writer(log), clock=clock, window=Window(), metrics=metrics, health=health
+            writer=writer(log),
+            clock=clock,
+            window=Window(),
+            limiter=limiter,
+            metrics=metrics,
+            health=health,
         ),
         resume_points=ResumePoints(warehouse=warehouse),
         audiences=Audiences(warehouse=warehouse, clock=clock, fresh_s=10, timeout_s=20),

@@ -82,7 +82,7 @@ async def test_every_route_has_its_own_methods(api):
 
 
 async def test_the_abilities_are_those_of_the_routes(api):
-    routes = api.app.app.app.routes
+    routes = api.framework.routes
     taken = {
         (route.path, method)
         for route in routes
@@ -157,7 +157,7 @@ async def test_an_error_of_ours_can_be_read(api):
     async def broken():
         raise KeyError
 
-    api.app.app.app.add_api_route("/api/v1/broken", broken)
+    api.framework.add_api_route("/api/v1/broken", broken)
 
     answer = await api.client.get("/api/v1/broken", headers={"Origin": ORIGIN})
 

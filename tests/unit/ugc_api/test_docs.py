@@ -33,7 +33,7 @@ FOR_PEOPLE = {
 
 @pytest.fixture
 def document(api):
-    return api.app.app.openapi()
+    return api.framework.openapi()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -115,7 +115,7 @@ def test_every_route_but_the_pages_for_people_is_in_the_document_and_none_beside
     }
     routes = {
         (route.path, method)
-        for route in api.app.app.routes
+        for route in api.framework.routes
         for method in route.methods
         if route.path not in FOR_PEOPLE and method != "HEAD"
     }

@@ -122,7 +122,7 @@ async def test_a_status_without_a_kind_of_its_own_is_a_problem_too(api, status, 
     async def teapot():
         raise HTTPException(status, "no coffee")
 
-    api.app.app.add_api_route("/teapot", teapot)
+    api.framework.add_api_route("/teapot", teapot)
 
     answer = await api.client.get("/teapot")
 
@@ -144,7 +144,7 @@ async def test_an_answer_that_breaks_off_is_left_to_the_server(api):
     async def broken():
         return StreamingResponse(pieces())
 
-    api.app.app.add_api_route("/broken", broken)
+    api.framework.add_api_route("/broken", broken)
 
     with capture_logs() as lines, pytest.raises(KeyError):
         await api.client.get("/broken")

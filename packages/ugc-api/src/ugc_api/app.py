@@ -18,6 +18,7 @@ from ugc_api.intake.patience import Patience
 from ugc_api.intake.route import WriteRoute
 from ugc_api.intake.single import SingleReport
 from ugc_api.intake.traced import Traced
+from ugc_api.limiting.gate import Gate
 from ugc_api.operating.envelope import Envelope
 from ugc_api.operating.routes import add_operation_routes
 from ugc_api.problems.failures import add_failure_handlers
@@ -38,10 +39,18 @@ def create_app(services: Services) -> ASGIApp:
         single=_traced(single, services.tracing),
         others={route.template: _traced(route, services.tracing) for route in others},
     )
-    if not services.settings.cors_origins:
-        return _for_our_hosts(front, services)
-    cors = Cors(
+    gate = Gate(
         front,
+        admission=services.admission,
+        limiter=services.limiter,
+        wire=services.wire,
+        metrics=services.metrics,
+        clock=services.clock,
+    )
+    if not services.settings.cors_origins:
+        return _for_our_hosts(gate, services)
+    cors = Cors(
+        gate,
         abilities=abilities(framework.routes),
         origins=services.settings.cors_origins,
         max_age_s=services.settings.cors_max_age_s,

@@ -6,6 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from ugc_api.auth.beacon_tokens import make_beacon_tokens
 from ugc_api.auth.bootstrap import open_auth
 from ugc_api.intake.intake import Intake
+from ugc_api.limiting.addresses import Addresses
+from ugc_api.limiting.admission import Admission
+from ugc_api.limiting.limiter import Limiter
+from ugc_api.limiting.wire import Wire
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.refreshing import refreshing
@@ -38,6 +42,8 @@ async def open_services(
         LogDamagedError: The log is corrupt.
         LogUnavailableError: The log is not there, or has no such topic.
     """
+    limits = settings.limits
+    addresses = Addresses(limits.trusted_proxies)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         tracing = await enter(observing(settings.telemetry, service="ugc-api", clock=clock))
@@ -46,6 +52,7 @@ async def open_services(
         auth = await enter(open_auth(settings.auth, clock))
         follow_tokens(metrics, auth.bearer.counts)
         await enter(refreshing(metrics, clock))
+        limiter = Limiter(limits, addresses=addresses, metrics=metrics, clock=clock)
         opening = open_log_writer(settings.log, settings.log.topic, clock=clock, check=True)
         writer = await enter(opening)
         admin = await enter(open_log_admin(settings.log))
@@ -66,6 +73,7 @@ async def open_services(
                 max_age_days=settings.api.max_age_days,
                 max_ahead_hours=settings.api.max_ahead_hours,
             ),
+            limiter=limiter,
             metrics=metrics,
             health=health,
         )
@@ -73,6 +81,15 @@ async def open_services(
             settings=settings.api,
             bearer=auth.bearer,
             beacons=make_beacon_tokens(settings.auth, clock),
+            admission=Admission(limits.max_in_flight),
+            limiter=limiter,
+            wire=Wire(
+                limits,
+                body_timeout_s=settings.api.body_timeout_s,
+                addresses=addresses,
+                metrics=metrics,
+                clock=clock,
+            ),
             intake=intake,
             resume_points=ResumePoints(warehouse=warehouse),
             audiences=Audiences(

@@ -8,23 +8,35 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from uvicorn import Config, Server
 
 from ugc_api.app import create_app
 from ugc_api.bootstrap import open_services
+from ugc_api.http_protocol import HttpProtocol
+from ugc_api.limiting.open_files import room_for_connections
+from ugc_api.limiting.wire import Wire
 from ugc_core.clock import SystemClock
 from ugc_core.errors import ConfigError, InUseError, LogDamagedError
 from ugc_core.settings import ApiSection, Settings
 
 _BACKLOG = 2048
-_KEEP_ALIVE_S = 75
-"""Longer than a proxy keeps an idle connection (nginx: 60 s): it must not meet a closed one."""
+_LAST_WORDS_S = 1.0
+"""What is cut off at the end may take so long to say so."""
+_TICKS_A_SECOND = 10
+"""So often uvicorn looks whether to stop."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class QuietServer(Server):
     """uvicorn without its habit of dying by the signal that it was stopped with."""
+
+    def __init__(self, config: Config, wire: Wire) -> None:
+        """Hold the connections of `wire` to their deadlines."""
+        super().__init__(config)
+        self._wire = wire
+        self._sweep_every = max(round(wire.sweep_s * _TICKS_A_SECOND), 1)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -40,6 +52,19 @@ class QuietServer(Server):
         for listening in sockets or []:
             sys.stdout.write(f"ugc-api ready on {url(listening)}\n")
             sys.stdout.flush()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections, too."""
+        if counter % self._sweep_every == 0:
+            self._wire.sweep()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is under way; every further answer closes its connection."""
+        self._wire.draining = True
+        await super().shutdown(sockets)
+        if cancelled := self.server_state.tasks:
+            await asyncio.wait(cancelled, timeout=_LAST_WORDS_S)
 
 
 async def serve(settings: Settings) -> None:
@@ -58,10 +83,12 @@ async def serve(settings: Settings) -> None:
 
     with _ends_quietly(), bind(settings.api) as listening:
         async with open_services(settings, clock=SystemClock(), on_damage=stop) as services:
+            wire = services.wire
+            wire.max_connections = room_for_connections(wire.max_connections)
             server = QuietServer(
                 Config(
                     create_app(services),
-                    http="httptools",
+                    http=partial(HttpProtocol, wire=wire),  # type: ignore[arg-type]  # it makes one
                     ws="none",
                     lifespan="off",
                     log_config=None,
@@ -69,9 +96,9 @@ async def serve(settings: Settings) -> None:
                     server_header=False,
                     proxy_headers=False,
                     backlog=_BACKLOG,
-                    timeout_keep_alive=_KEEP_ALIVE_S,
                     timeout_graceful_shutdown=math.ceil(settings.api.drain_s),
-                )
+                ),
+                wire,
             )
             await server.serve([listening])
     if damage:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(gt=0)]
+Rate = Annotated[float, Meta(ge=0, le=1_000_000)]
 PositiveSeconds = Annotated[float, Meta(gt=0, le=86_400)]  # a day; `inf` is no deadline
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}\Z")]
 SaslMechanism = Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -204,6 +205,45 @@ class ApiSection(Section, frozen=True, kw_only=True):
     audience_timeout_s: PositiveSeconds = 20.0
 
 
+class LimitsSection(Section, frozen=True, kw_only=True):
+    """What one process of the HTTP service takes before it refuses, early and cheaply.
+
+    Attributes:
+        user_reports_per_s: Reports a second that a user may send for ever; 0: no limit. A batch
+            counts by its reports.
+        user_burst: Reports that a user who was silent may send at once.
+        address_requests_per_s: Requests a second that an address may send for ever; 0: no limit.
+        address_burst: Requests that an address which was silent may send at once.
+        trusted_proxies: Addresses and networks whose X-Forwarded-For is
+            believed. What they send in nobody's name has no limit by address.
+        max_in_flight: Requests under way at once; one more is answered 503 at once.
+        max_held_bytes: Bytes of bodies that are held at once.
+        max_header_bytes: Largest request line with its headers.
+        max_headers: Most headers of a request.
+        header_timeout_s: How long a request line and its headers may take to arrive, in seconds.
+        min_body_bytes_per_s: A body that comes more slowly, after its first seconds, is cut off.
+        keep_alive_s: How long an idle connection stays open, in seconds; longer than a proxy
+            keeps one (nginx: 60), which must not meet a closed one.
+        max_connections: Open connections; one more is refused.
+        max_connections_per_address: Open connections of one address; proxies have no such limit.
+    """
+
+    user_reports_per_s: Rate = 20.0
+    user_burst: Positive = 5000
+    address_requests_per_s: Rate = 500.0
+    address_burst: Positive = 5000
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    max_in_flight: Positive = 4096
+    max_held_bytes: Annotated[int, Meta(ge=1_048_576)] = 67_108_864
+    max_header_bytes: Annotated[int, Meta(ge=1024)] = 16_384
+    max_headers: Positive = 100
+    header_timeout_s: PositiveSeconds = 10.0
+    min_body_bytes_per_s: Annotated[int, Meta(ge=0)] = 256
+    keep_alive_s: PositiveSeconds = 75.0
+    max_connections: Positive = 8192
+    max_connections_per_address: Positive = 512
+
+
 class AuthSection(Section, frozen=True, kw_only=True):
     """How tokens are verified: by a shared secret, by an issuer's public keys, or by both.
 
@@ -339,6 +379,7 @@ class Settings(Section, frozen=True, kw_only=True):
         log: The log.
         warehouse: The warehouse.
         api: The HTTP service.
+        limits: What the HTTP service takes before it refuses.
         auth: How tokens are verified.
         etl: The pipeline.
         logging: What the services say.
@@ -349,6 +390,7 @@ class Settings(Section, frozen=True, kw_only=True):
     log: LogSection = LogSection()
     warehouse: WarehouseSection = WarehouseSection()
     api: ApiSection = ApiSection()
+    limits: LimitsSection = LimitsSection()
     auth: AuthSection = AuthSection()
     etl: EtlSection = EtlSection()
     logging: LoggingSection = LoggingSection()

@@ -23,6 +23,7 @@ METRIC_PREFIX = "ugc"
 # Names and units after the Prometheus conventions: base units, `_total` for counters.
 API_EVENTS = f"{METRIC_PREFIX}_api_events_total"
 API_REQUESTS = f"{METRIC_PREFIX}_api_requests_total"
+API_CONNECTIONS = f"{METRIC_PREFIX}_api_connections"
 API_APPEND_SECONDS = f"{METRIC_PREFIX}_api_append_seconds"
 API_AUTH_FAILURES = f"{METRIC_PREFIX}_api_auth_failures_total"
 API_TOKEN_CACHE = f"{METRIC_PREFIX}_api_token_cache_total"

@@ -10,10 +10,22 @@ from ugc_api import media_types
 from ugc_api.documentation import examples, headers
 from ugc_api.documentation.schemas import ref
 from ugc_api.operating.health import Readiness
+from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
 from ugc_api.problems.problem import Problem
 
 Json = dict[str, Any]
+
+OF_EVERY_REQUEST = (
+    kinds.MALFORMED_REQUEST,
+    kinds.HEADER_TIMEOUT,
+    kinds.TARGET_TOO_LONG,
+    kinds.RATE_LIMITED,
+    kinds.HEADERS_TOO_LARGE,
+    kinds.OVERLOADED,
+    kinds.HTTP_VERSION,
+)
+"""What is refused before any route sees it."""
 
 
 def problems(*found: Kind) -> dict[str, Json]:

@@ -13,6 +13,7 @@ Json = dict[str, Any]
 _SECURITY: list[Json] = [{"bearer": []}]
 _ROLE = " Asks for the role `analyst` in the token's `roles`."
 _PROBLEMS = answer_docs.problems(
+    *answer_docs.OF_EVERY_REQUEST,
     kinds.MISSING_TOKEN,
     kinds.INVALID_TOKEN,
     kinds.ROLE_REQUIRED,

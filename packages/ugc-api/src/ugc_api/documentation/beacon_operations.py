@@ -16,6 +16,7 @@ from ugc_api.problems import kinds
 Json = dict[str, Any]
 
 _PROBLEMS = (
+    *answer_docs.OF_EVERY_REQUEST,
     kinds.MALFORMED_BODY,
     kinds.MALFORMED_ENCODING,
     kinds.INVALID_TOKEN,

@@ -32,12 +32,25 @@ HEADERS: Mapping[str, Json] = {
         "schema": {"type": "integer", "minimum": 0},
         "example": 2,
     },
+    "RateLimit-Policy": {
+        "description": "Whose limit it is, and that `q` at once come back within `w` seconds"
+        " (draft-ietf-httpapi-ratelimit-headers-10).",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": '"user";q=5000;w=250',
+    },
+    "RateLimit": {
+        "description": "`r` are left; after `t` seconds there are enough.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": '"user";r=0;t=1',
+    },
 }
 ALWAYS = ("X-Request-ID",)
 KEPT_BY_NOBODY = ("Cache-Control",)
 _BY_STATUS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
-    429: ("Retry-After",),
+    429: ("Retry-After", "RateLimit-Policy", "RateLimit"),
     503: ("Retry-After",),
 }
 

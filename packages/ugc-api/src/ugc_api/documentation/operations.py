@@ -27,6 +27,7 @@ _FILM = {
     "example": examples.FILM,
 }
 _WRITE_PROBLEMS = (
+    *answer_docs.OF_EVERY_REQUEST,
     kinds.MALFORMED_BODY,
     kinds.MALFORMED_ENCODING,
     kinds.MALFORMED_KEY,
@@ -45,6 +46,7 @@ _WRITE_PROBLEMS = (
 )
 _READ_PROBLEMS = (
     kinds.UNKNOWN_HOST,
+    *answer_docs.OF_EVERY_REQUEST,
     kinds.MISSING_TOKEN,
     kinds.INVALID_TOKEN,
     kinds.FOREIGN_REPORT,

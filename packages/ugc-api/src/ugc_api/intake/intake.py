@@ -13,6 +13,7 @@ from ugc_api.intake.answers import (
     Verdict,
 )
 from ugc_api.intake.items import Amend, Item
+from ugc_api.limiting.limiter import Limiter
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.problems.problem import ProblemError, of_damage, of_log, of_refusal
@@ -35,6 +36,7 @@ class Intake:
         writer: The log.
         clock: When a report is received.
         window: How old and how far ahead a report may be.
+        limiter: Knows who reports too often.
         metrics: What is counted.
         health: Hears how appends end.
     """
@@ -42,6 +44,7 @@ class Intake:
     writer: LogWriter
     clock: Clock
     window: Window
+    limiter: Limiter
     metrics: ApiMetrics
     health: Health
 
@@ -59,6 +62,7 @@ class Intake:
         Raises:
             ProblemError: It is refused, or the log did not take it.
         """
+        self.limiter.report(viewer.user_id, 1)
         try:
             report = parse_report(body)
             event = accept(
@@ -86,6 +90,7 @@ class Intake:
         Raises:
             ProblemError: The log did not take them.
         """
+        self.limiter.report(viewer.user_id, len(items))
         received_ms = self.clock.wall_ms()
         found = [
             self._event_or_refused(item, viewer, received_ms, place, amend)

@@ -52,7 +52,7 @@ FAMILIES: Final = (
     ),
     Family(
         name=telemetry.API_SHED,
-        text="Requests that are turned away before they are read, by the kind of problem",
+        text="Requests and connections that a limit turned away, by the kind of problem",
         labels=("reason",),
     ),
     Family(
@@ -62,6 +62,7 @@ FAMILIES: Final = (
         kind="histogram",
     ),
     Family(name=telemetry.API_IN_FLIGHT, text="Requests under way", kind="gauge"),
+    Family(name=telemetry.API_CONNECTIONS, text="Open connections", kind="gauge"),
 )
 
 

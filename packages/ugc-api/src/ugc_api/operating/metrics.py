@@ -39,6 +39,8 @@ class ApiMetrics:
         self._accepted = self._place(telemetry.API_EVENTS, "accepted", "")
         flying = Series(family=telemetry.API_IN_FLIGHT, momentary=True)
         self._in_flight = counts.slots.claim(flying)
+        connected = Series(family=telemetry.API_CONNECTIONS, momentary=True)
+        self._connections = counts.slots.claim(connected)
         self._publisher = Publisher(counts, before=self.refresh)
         self.registry = CollectorRegistry()
         self.registry.register(self._publisher)
@@ -66,6 +68,10 @@ class ApiMetrics:
     def in_flight_add(self, change: int) -> None:
         """Count a request in (1) or out (-1)."""
         self._values[self._in_flight] += change
+
+    def connections_add(self, change: int) -> None:
+        """Count a connection that is opened (1) or closed (-1)."""
+        self._values[self._connections] += change
 
     def request_ended(self, route: str, method: str, status: int) -> None:
         """Count a request.

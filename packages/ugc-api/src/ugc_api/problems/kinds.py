@@ -56,6 +56,19 @@ UNKNOWN_HOST = Kind(
     advice="Use the address that whoever runs the service has given you. If you run it, add the"
     " name to UGC_API__ALLOWED_HOSTS.",
 )
+MALFORMED_REQUEST = Kind(
+    slug="malformed-request",
+    status=400,
+    title="The request is not valid HTTP",
+    advice="It breaks a rule of HTTP/1.1, or where it ends is open to doubt. Nothing of it was"
+    " kept, and the connection is closed. A retry of the same bytes fails again.",
+)
+HEADER_TIMEOUT = Kind(
+    slug="header-timeout",
+    status=408,
+    title="The headers did not arrive in time",
+    advice="Send the request again; nothing of it was kept.",
+)
 BODY_TIMEOUT = Kind(
     slug="body-timeout",
     status=408,
@@ -133,6 +146,12 @@ TOO_LARGE = Kind(
     title="The request is too large",
     advice="Split the batch, or leave out what is not needed; nothing of it was kept.",
 )
+TARGET_TOO_LONG = Kind(
+    slug="target-too-long",
+    status=414,
+    title="The address of the request is too long",
+    advice="Leave out of the query what is not needed.",
+)
 UNSUPPORTED_MEDIA = Kind(
     slug="unsupported-media-type",
     status=415,
@@ -152,6 +171,19 @@ INVALID_PARAMETER = Kind(
     title="A parameter of the request is wrong",
     advice="Correct the parameters in `errors`.",
 )
+RATE_LIMITED = Kind(
+    slug="rate-limited",
+    status=429,
+    title="Too many requests",
+    advice="Nothing of the request was kept. Send it again after Retry-After, and collect reports"
+    " into batches; RateLimit-Policy says how much goes.",
+)
+HEADERS_TOO_LARGE = Kind(
+    slug="headers-too-large",
+    status=431,
+    title="The headers are too large",
+    advice="Send fewer or shorter headers; nothing of the request was kept.",
+)
 INTERNAL = Kind(
     slug="internal-error",
     status=500,
@@ -165,6 +197,13 @@ KEYS_UNAVAILABLE = Kind(
     title="The token cannot be verified at the moment",
     advice="Nothing of the request was kept. Send it again after Retry-After, with the same token:"
     " the keys of its issuer are being read.",
+)
+OVERLOADED = Kind(
+    slug="overloaded",
+    status=503,
+    title="The service has more to do than it can",
+    advice="Nothing of the request was kept. Send it again after Retry-After, with the same"
+    " event_id.",
 )
 LOG_BUSY = Kind(
     slug="log-busy",
@@ -183,14 +222,21 @@ STOPPING = Kind(
     slug="stopping",
     status=503,
     title="This instance accepts nothing any more",
-    advice="Its log is damaged and it stops. Send the request to another instance, with the"
-    " same event_id.",
+    advice="It stops, on request or because its log is damaged. Whether a report was kept is not"
+    " known: send the request to another instance, with the same event_id.",
 )
 WAREHOUSE_UNAVAILABLE = Kind(
     slug="warehouse-unavailable",
     status=503,
     title="Reading is not possible at the moment",
     advice="Reports are still accepted. Ask again after Retry-After.",
+)
+
+HTTP_VERSION = Kind(
+    slug="http-version",
+    status=505,
+    title="This version of HTTP is not spoken here",
+    advice="Use HTTP/1.1.",
 )
 
 KINDS: Mapping[str, Kind] = {
@@ -200,6 +246,8 @@ KINDS: Mapping[str, Kind] = {
         MALFORMED_ENCODING,
         MALFORMED_KEY,
         UNKNOWN_HOST,
+        MALFORMED_REQUEST,
+        HEADER_TIMEOUT,
         BODY_TIMEOUT,
         MISSING_TOKEN,
         INVALID_TOKEN,
@@ -212,14 +260,19 @@ KINDS: Mapping[str, Kind] = {
         NO_RESUME_POINT,
         METHOD_NOT_ALLOWED,
         TOO_LARGE,
+        TARGET_TOO_LONG,
         UNSUPPORTED_MEDIA,
         REFUSED_REPORT,
         INVALID_PARAMETER,
+        RATE_LIMITED,
+        HEADERS_TOO_LARGE,
         INTERNAL,
         KEYS_UNAVAILABLE,
+        OVERLOADED,
         LOG_BUSY,
         LOG_UNAVAILABLE,
         STOPPING,
         WAREHOUSE_UNAVAILABLE,
+        HTTP_VERSION,
     )
 }

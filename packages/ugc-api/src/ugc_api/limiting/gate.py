@@ -1,0 +1,80 @@
+"""In front of every request under `/api/`: is there room, and may this address ask again?"""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ugc_api import media_types
+from ugc_api.limiting.admission import Admission
+from ugc_api.limiting.answers import cut_off, overloaded
+from ugc_api.limiting.limiter import Limiter
+from ugc_api.limiting.wire import Wire
+from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.operating.request_ids import HEADER, request_id
+from ugc_api.problems.problem import ProblemError, encoded
+from ugc_core.clock import Clock
+
+_GUARDED = "/api/"
+"""Probes and metrics are answered always: under overload more than ever."""
+
+
+class Gate:
+    """Pure ASGI: who is refused here has cost next to nothing, and its body was not read."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        admission: Admission,
+        limiter: Limiter,
+        wire: Wire,
+        metrics: ApiMetrics,
+        clock: Clock,
+    ) -> None:
+        """Stand in front of `app`."""
+        self.app = app
+        self._admission = admission
+        self._limiter = limiter
+        self._wire = wire
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or refuse it."""
+        if scope["type"] != "http" or not scope["path"].startswith(_GUARDED):
+            await self.app(scope, receive, send)
+            return
+        admission = self._admission
+        if not admission.enter():
+            error = overloaded()
+            self._metrics.shed(error.kind.slug)
+            await self._refuse(error, scope, send)
+            return
+        try:
+            self._limiter.ask(scope)
+            await self.app(scope, receive, send)
+        except ProblemError as error:
+            await self._refuse(error, scope, send)
+        except asyncio.CancelledError:
+            if not self._wire.draining:
+                raise
+            with suppress(RuntimeError):  # it had an answer, or a part of one, already
+                await self._refuse(cut_off(), scope, send)
+        finally:
+            admission.leave()
+
+    async def _refuse(self, error: ProblemError, scope: Scope, send: Send) -> None:
+        given = next((value for name, value in scope["headers"] if name == HEADER), None)
+        body = encoded(error.problem)
+        headers = [
+            (b"content-type", media_types.PROBLEM.encode()),
+            (b"cache-control", b"no-store"),
+            (b"content-length", b"%d" % len(body)),
+            (HEADER, request_id(given, self._clock)),
+            *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
+        ]
+        status = error.problem.status
+        self._metrics.request_ended("none", scope["method"], status)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
