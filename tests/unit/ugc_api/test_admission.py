@@ -110,6 +110,17 @@ async def test_reads_pay_by_address_whoever_is_asking(make_api):
     assert answers[2].headers["ratelimit-policy"] == '"address";q=2;w=20'
 
 
+async def test_behind_a_trusted_proxy_each_client_pays_for_itself(make_api):
+    api = make_api(limits=LimitsSection(address_requests_per_s=0.1, address_burst=1))
+
+    statuses = [
+        (await api.client.get(api.one, headers={"X-Forwarded-For": hops})).status_code
+        for hops in ("198.51.100.7", "invented, 198.51.100.7", "198.51.100.8")
+    ]
+
+    assert statuses == [401, 429, 401]
+
+
 @pytest.mark.parametrize(
     ("soft", "hard", "most", "room", "raised"),
     [
