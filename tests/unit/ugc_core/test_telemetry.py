@@ -103,7 +103,9 @@ def test_every_metric_is_named_as_prometheus_wants_it():
     for name, value in names.items():
         assert re.fullmatch(r"ugc_(api|etl)_[a-z_]+", value)
         assert value.startswith(f"ugc_{name[:3].lower()}_")
-        assert re.search(r"_(total|seconds|bytes|in_flight|partitions|workers|connections)\Z", value)
+        assert re.search(
+            r"_(total|seconds|bytes|in_flight|partitions|workers|connections)\Z", value
+        )
 
 
 def test_a_warning_of_another_library_has_the_same_form(configured, capsys):

@@ -4,6 +4,8 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Final, Protocol
 
+import structlog
+
 from ugc_api import media_types
 from ugc_api.limiting.addresses import Addresses
 from ugc_api.limiting.admission import BodyBytes
@@ -20,6 +22,8 @@ _SWEEPS_IN_A_TIMEOUT: Final = 4
 _SWEEP_S: Final = 1.0
 _LINGERING: Final = 64
 """Refused connections that may wait for their client to read why; more are cut off at once."""
+
+_log = structlog.get_logger()
 
 
 class Connection(Protocol):
@@ -103,7 +107,10 @@ class Wire:
         """Compare every connection with its deadlines."""
         self.now = self._clock.now()
         for connection in [*self._all, *self._refused]:
-            connection.look(self.now)
+            try:
+                connection.look(self.now)
+            except Exception:
+                _log.exception("a connection could not be held to its deadlines")
 
     def refusal(self, kind: Kind, detail: str) -> bytes:
         """Count a request that no route got to see; return its whole answer."""
