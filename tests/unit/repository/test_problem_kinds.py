@@ -9,7 +9,7 @@ from ugc_api.problems import kinds
 from ugc_api.problems.kinds import KINDS, Kind
 
 TESTS = Path(__file__).parents[2]
-ANSWERED = re.compile(r"""["']/problems/([a-z-]+)["']|kinds\.([A-Z_]+)\b""")
+ANSWERED = re.compile(r"""["'](?:/problems/)?([a-z-]+)["']|kinds\.([A-Z_]+)\b""")
 
 
 def kinds_met() -> set[str]:
