@@ -11,7 +11,8 @@ import psutil
 from chaos.programs import Program, free_port, script
 from chaos.systems import SERVICES
 from ugc_cli.setup import apply
-from ugc_core.settings import AuthSection, LogSection, Settings, WarehouseSection
+from ugc_core.api_settings import AuthSection
+from ugc_core.settings import LogSection, Settings, WarehouseSection
 from ugc_core.urls import warehouse_target
 
 _SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of a system that lives for a minute

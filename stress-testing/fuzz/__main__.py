@@ -17,8 +17,8 @@ from harness.system import System, running_system
 
 from fuzz.running import Run, fuzz
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection
 
 SHORT_EXAMPLES, LONG_EXAMPLES = 20, 550
 LEAST_LONG = 10_000

@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from harness.load import HEARTBEAT_S, bodies
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection
 
 SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of services that live for minutes
 TOKEN_S = 7200

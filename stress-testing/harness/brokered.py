@@ -15,8 +15,9 @@ import psutil
 from harness import kafka
 from harness.system import STOP_S, TOKEN_S, UNLIMITED, run_ugc
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection, WarehouseSection
+from ugc_core.settings import WarehouseSection
 
 BROKERS = 3
 _SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of a system that lives for minutes

@@ -17,8 +17,9 @@ import psutil
 
 from ugc_cli.data_dir import DataDir
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection, WarehouseSection
+from ugc_core.settings import WarehouseSection
 from ugc_core.sources import load
 
 STOP_S = 60

@@ -20,8 +20,8 @@ import pytest
 from clickhouse_driver import Client
 
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from fuzz.running import fuzz
 
 from tests.e2e.systems import Up
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection
 
 EXAMPLES = 5
 LEAST = 300

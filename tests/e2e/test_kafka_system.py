@@ -19,10 +19,10 @@ from tests.integration.processes import ChdbServer
 from tests.kafka_logs import kafka_section
 from ugc_cli.local_ports import claim
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.bootstrap import open_log_writer
 from ugc_core.clock import SystemClock
 from ugc_core.codec import log_key
-from ugc_core.settings import AuthSection
 
 SECRET = "a secret of this test, long enough for HS256"
 

@@ -11,7 +11,7 @@ from tests.infra.fake_api import BREAKS, FAILS, LARGE, OWN_HEADERS, FakeApi, fak
 from tests.infra.nginx_process import CONFIGURATION, Front, Site, running
 from tests.infra.raw_http import converse
 from tests.integration.api_processes import bearer
-from ugc_core.settings import ApiSection, LimitsSection
+from ugc_core.api_settings import ApiSection, LimitsSection
 
 CONF = (CONFIGURATION / "nginx.conf").read_text("utf-8")
 FILM = "/api/v1/progresses/films/0b39f7d6-66fd-4c09-9c7a-2f1f2a3d8f51/"

@@ -9,9 +9,10 @@ import jwt
 
 from ugc_api.app import create_app
 from ugc_api.bootstrap import open_services
+from ugc_core.api_settings import AuthSection
 from ugc_core.bootstrap import open_log_admin, topics
 from ugc_core.clock import SystemClock
-from ugc_core.settings import AuthSection, LogSection, Settings, WarehouseSection
+from ugc_core.settings import LogSection, Settings, WarehouseSection
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

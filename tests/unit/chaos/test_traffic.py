@@ -10,7 +10,8 @@ from chaos.players import Players
 from chaos.programs import until
 from chaos.traffic import Pace, Traffic
 
-from ugc_core.settings import AuthSection, Settings
+from ugc_core.api_settings import AuthSection
+from ugc_core.settings import Settings
 
 CUT = 0
 PACE = Pace(senders=1, users=1, batch=1, rate=100)

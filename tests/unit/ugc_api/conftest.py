@@ -32,12 +32,12 @@ from ugc_api.reading.resume import ResumePoints
 from ugc_api.services import Services
 from ugc_core.acceptance import Window
 from ugc_core.adapters.memory_log import MemoryLog, MemoryLogAdmin, MemoryLogWriter
+from ugc_core.api_settings import ApiSection, AuthSection, LimitsSection
 from ugc_core.clock import ManualClock
 from ugc_core.codec import decode_lines
 from ugc_core.errors import LogDamagedError
 from ugc_core.events import Event
 from ugc_core.log import LogWriter, Topic
-from ugc_core.settings import ApiSection, AuthSection, LimitsSection
 from ugc_core.warehouse import Answer
 
 SECRET = "0123456789abcdef0123456789abcdef"

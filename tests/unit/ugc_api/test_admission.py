@@ -7,7 +7,7 @@ import pytest
 
 from ugc_api.limiting import open_files
 from ugc_api.limiting.admission import Admission, BodyBytes
-from ugc_core.settings import ApiSection, LimitsSection
+from ugc_core.api_settings import ApiSection, LimitsSection
 
 
 def test_so_many_come_in_and_one_more_when_one_has_left():

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ugc_core.settings import ApiSection
+from ugc_core.api_settings import ApiSection
 
 GOOD = {"progress": 120, "total": 5400}
 NIL = str(UUID(int=0))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from ugc_core.settings import ApiSection
+from ugc_core.api_settings import ApiSection
 
 FILMS = [str(UUID(int=number)) for number in range(1, 9)]
 BAD_ITEMS = {

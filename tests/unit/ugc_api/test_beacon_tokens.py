@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ugc_api.auth.beacon_tokens import BeaconTokens, Grant, make_beacon_tokens
 from ugc_api.problems.problem import ProblemError
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import ManualClock
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OTHER_SECRET = "another-secret-of-more-than-32-bytes"

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from ugc_core.api_settings import ApiSection
 from ugc_core.errors import LogUnavailableError
-from ugc_core.settings import ApiSection
 
 TOKENS = "/api/v1/beacon-tokens"
 BEACONS = "/api/v1/beacons"

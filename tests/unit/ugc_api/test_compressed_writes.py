@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from ugc_core.settings import ApiSection
+from ugc_core.api_settings import ApiSection
 
 if sys.version_info >= (3, 14):
     from compression import zstd

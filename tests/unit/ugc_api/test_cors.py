@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ugc_api.cors import Cors, abilities
-from ugc_core.settings import ApiSection
+from ugc_core.api_settings import ApiSection
 
 ORIGIN = "https://cinema.example"
 LOCAL = "http://localhost:8080"

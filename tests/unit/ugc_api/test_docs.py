@@ -8,8 +8,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ugc_api.documentation import examples
 from ugc_api.problems.kinds import KINDS
+from ugc_core.api_settings import ApiSection
 from ugc_core.events import Report
-from ugc_core.settings import ApiSection
 
 PAGES = (
     "/api/docs",

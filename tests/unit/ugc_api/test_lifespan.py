@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from ugc_api.lifespan import Lifespan
+from ugc_core.api_settings import ApiSection, AuthSection
 from ugc_core.bootstrap import open_log_admin, topics
-from ugc_core.settings import ApiSection, AuthSection, LogSection, Settings
+from ugc_core.settings import LogSection, Settings
 
 
 @pytest.fixture

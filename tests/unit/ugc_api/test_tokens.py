@@ -8,7 +8,7 @@ from uuid import UUID
 import jwt
 import pytest
 
-from ugc_core.settings import AuthSection
+from ugc_core.api_settings import AuthSection
 
 GOOD = {"progress": 1, "total": 2}
 NOW = 1_767_225_600

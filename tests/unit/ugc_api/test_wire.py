@@ -3,7 +3,7 @@
 from ugc_api.limiting.addresses import Addresses
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.metrics import ApiMetrics
-from ugc_core.settings import LimitsSection
+from ugc_core.api_settings import LimitsSection
 
 
 class FakeConnection:

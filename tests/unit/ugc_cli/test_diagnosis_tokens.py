@@ -7,8 +7,9 @@ import pytest
 from tests.unit.ugc_api.auth.signers import jwk, jwks
 from ugc_cli.diagnosis import Patient, Verdict, examine
 from ugc_cli.diagnosis_settings import checks
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import ManualClock
-from ugc_core.settings import AuthSection, Settings
+from ugc_core.settings import Settings
 
 BAD = {"kty": "oct", "k": "AAAA", "kid": "bad"}
 

@@ -11,9 +11,10 @@ from ugc_cli.load_testing.bounds import is_loopback, parse_duration, root_of
 from ugc_cli.load_testing.generating import GeneratorError, require_locust
 from ugc_cli.load_testing.planning import Wanted, make_plan
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import ManualClock
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection, Settings
+from ugc_core.settings import Settings
 
 SECRET = "a secret of at least thirty-two bytes"
 SIGNING = Settings(auth=AuthSection(secret=SECRET))

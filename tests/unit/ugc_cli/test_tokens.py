@@ -12,8 +12,8 @@ from ugc_api.auth.refusals import TokenRefusedError
 from ugc_api.auth.secret import secret_key
 from ugc_api.auth.tokens import TokenVerifier
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import ManualClock
-from ugc_core.settings import AuthSection
 
 USER, PROFILE = UUID(int=5), UUID(int=6)
 AUTH = AuthSection(secret="0123456789abcdef0123456789abcdef")

@@ -14,8 +14,9 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ugc_core.api_settings import AuthSection
 from ugc_core.discretion import MASK, Discretion
-from ugc_core.settings import AuthSection, LoggingSection, Settings
+from ugc_core.settings import LoggingSection, Settings
 from ugc_core.sources import secrets_of
 from ugc_core.telemetry import configure_logging
 

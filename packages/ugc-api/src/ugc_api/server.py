@@ -17,9 +17,10 @@ from ugc_api.bootstrap import open_services
 from ugc_api.http_protocol import HttpProtocol
 from ugc_api.limiting.open_files import room_for_connections
 from ugc_api.limiting.wire import Wire
+from ugc_core.api_settings import ApiSection
 from ugc_core.clock import SystemClock
 from ugc_core.errors import ConfigError, InUseError, LogDamagedError
-from ugc_core.settings import ApiSection, Settings
+from ugc_core.settings import Settings
 
 _BACKLOG = 2048
 _LAST_WORDS_S = 1.0

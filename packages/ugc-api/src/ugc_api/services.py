@@ -12,8 +12,8 @@ from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.reading.audiences import Audiences
 from ugc_api.reading.resume import ResumePoints
+from ugc_core.api_settings import ApiSection
 from ugc_core.clock import Clock
-from ugc_core.settings import ApiSection
 from ugc_core.tracing import Tracing
 
 

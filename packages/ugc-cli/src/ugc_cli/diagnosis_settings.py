@@ -8,7 +8,8 @@ from pathlib import Path
 from ugc_api.auth.bootstrap import look_at_keys
 from ugc_api.auth.secret import MIN_SECRET_BYTES
 from ugc_cli.diagnosis import Check, Diagnosis, Patient, Verdict, ok
-from ugc_core.settings import SECRETS, AuthSection
+from ugc_core.api_settings import AuthSection
+from ugc_core.settings import SECRETS
 from ugc_core.sources import leaves
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -5,7 +5,7 @@ from uuid import UUID
 import jwt
 from msgspec import Struct
 
-from ugc_core.settings import AuthSection
+from ugc_core.api_settings import AuthSection
 
 
 class Claims(Struct, frozen=True, kw_only=True):

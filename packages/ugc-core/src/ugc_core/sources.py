@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ugc_core.errors import ConfigError
-from ugc_core.settings import SECRETS, Section, Settings
+from ugc_core.setting_types import Section
+from ugc_core.settings import SECRETS, Settings
 
 PREFIX = "UGC_"
 CONFIG_FILE = "UGC_CONFIG_FILE"

@@ -16,7 +16,7 @@ from ugc_api.auth.keys import ALGORITHMS, PUBLIC
 from ugc_api.auth.refusals import TokenRefusedError
 from ugc_api.auth.secret import secret_key
 from ugc_api.auth.tokens import TokenVerifier
-from ugc_core.settings import AuthSection
+from ugc_core.api_settings import AuthSection
 
 SECRET = "0123456789abcdef0123456789abcdef"
 NOW = 1_767_225_600

@@ -4,7 +4,7 @@ import pytest
 
 from ugc_api.auth.basic import is_signed_in
 from ugc_api.auth.hosts import Hosts
-from ugc_core.settings import ApiSection
+from ugc_core.api_settings import ApiSection
 
 HOSTS = Hosts(["ugc.example.com", "*.Example.org", "10.0.0.1", "::1"])
 

@@ -11,8 +11,8 @@ from tests.unit.ugc_api.auth.signers import CLAIMS, SECRET, header, issued, jwk,
 from ugc_api.auth.bootstrap import open_auth
 from ugc_api.auth.places import KeyFile, KeyUrl, key_place
 from ugc_api.problems.problem import ProblemError
+from ugc_core.api_settings import AuthSection
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 
 
 def status(auth, token) -> int:

@@ -13,7 +13,7 @@ from ugc_api.auth.refresher import KeyRefresher
 from ugc_api.auth.secret import secret_key
 from ugc_api.auth.tokens import TokenVerifier
 from ugc_api.problems.problem import ProblemError
-from ugc_core.settings import AuthSection
+from ugc_core.api_settings import AuthSection
 
 SECTION = AuthSection(secret="0123456789abcdef0123456789abcdef")
 

@@ -17,9 +17,9 @@ from msgspec import Struct
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import Viewer
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 
 MIN_SECRET_BYTES = 32
 """RFC 7518, section 3.2: a key at least as long as the hash."""

@@ -16,9 +16,9 @@ from ugc_api.auth.ports import KeySource, KeyState
 from ugc_api.auth.refresher import KeyRefresher
 from ugc_api.auth.secret import secret_key
 from ugc_api.auth.tokens import TokenVerifier
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 
 _FILE_PERIOD_S = 5.0
 """A file is near and small: a rotation by it is seen within seconds."""

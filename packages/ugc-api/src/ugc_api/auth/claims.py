@@ -9,9 +9,9 @@ from msgspec import Meta, Struct
 from ugc_api.auth.identity import Identity
 from ugc_api.auth.refusals import TokenRefusedError, refuse
 from ugc_core.acceptance import Viewer
+from ugc_core.api_settings import AuthSection
 from ugc_core.codec import log_key
 from ugc_core.events import NIL
-from ugc_core.settings import AuthSection
 
 _MAX_ROLES = 64
 _LAST_S = 253_402_300_799

@@ -5,7 +5,7 @@ from typing import Final
 from jwt.algorithms import Algorithm, get_default_algorithms
 from msgspec import Struct
 
-from ugc_core.settings import TokenAlgorithm
+from ugc_core.setting_types import TokenAlgorithm
 
 HS256: Final = "HS256"
 _SUPPORTED: tuple[TokenAlgorithm, ...] = (HS256, "RS256", "PS256", "ES256", "EdDSA")

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ugc_core.api_settings import AuthSection
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 
 
 class KeyFile(Struct, frozen=True, kw_only=True):

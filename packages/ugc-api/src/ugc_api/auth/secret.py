@@ -5,8 +5,8 @@ from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from ugc_api.auth.keys import HS256, Key
+from ugc_core.api_settings import AuthSection
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 
 MIN_SECRET_BYTES = 32
 """RFC 7518, section 3.2: a key at least as long as the hash."""

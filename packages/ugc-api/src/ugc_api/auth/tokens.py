@@ -9,7 +9,7 @@ from ugc_api.auth.identity import Identity
 from ugc_api.auth.keyring import Keyring
 from ugc_api.auth.keys import HS256, Key
 from ugc_api.auth.refusals import KeysUnavailableError, refuse
-from ugc_core.settings import AuthSection
+from ugc_core.api_settings import AuthSection
 
 
 class Verified(NamedTuple):

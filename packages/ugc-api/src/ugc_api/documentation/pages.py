@@ -15,7 +15,7 @@ from ugc_api import media_types
 from ugc_api.auth import basic
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
-from ugc_core.settings import ApiSection
+from ugc_core.api_settings import ApiSection
 
 # Swagger UI and Redoc set styles from their scripts; Redoc searches in a worker of its own.
 _POLICY = (

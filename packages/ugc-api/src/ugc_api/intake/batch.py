@@ -14,8 +14,8 @@ from ugc_api.intake.patience import Patience
 from ugc_api.intake.route import WriteRoute
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.paths import MANY_PATH
+from ugc_core.api_settings import ApiSection
 from ugc_core.clock import Clock
-from ugc_core.settings import ApiSection
 
 _encode = msgspec.json.Encoder().encode
 

@@ -16,9 +16,9 @@ from ugc_api.intake.route import WriteRoute
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.paths import ONE_PATH
 from ugc_api.problems.problem import refuse_parameter
+from ugc_core.api_settings import ApiSection
 from ugc_core.clock import Clock
 from ugc_core.events import NIL
-from ugc_core.settings import ApiSection
 
 _PREFIX, _, _SUFFIX = ONE_PATH.partition("{film_id}")
 _FILM = slice(len(_PREFIX), -len(_SUFFIX))

@@ -9,8 +9,8 @@ from ugc_api.limiting.answers import rate_limited
 from ugc_api.limiting.buckets import Buckets
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.problems import kinds
+from ugc_core.api_settings import LimitsSection
 from ugc_core.clock import Clock
-from ugc_core.settings import LimitsSection
 
 
 class Limiter:

@@ -15,8 +15,8 @@ from ugc_api.operating.request_ids import request_id
 from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
 from ugc_api.problems.problem import ProblemError, encoded
+from ugc_core.api_settings import LimitsSection
 from ugc_core.clock import Clock
-from ugc_core.settings import LimitsSection
 
 _SWEEPS_IN_A_TIMEOUT: Final = 4
 _SWEEP_S: Final = 1.0

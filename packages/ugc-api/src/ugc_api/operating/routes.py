@@ -12,7 +12,7 @@ from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
-from ugc_core.settings import ApiSection
+from ugc_core.api_settings import ApiSection
 
 _encode = msgspec.json.Encoder().encode
 _FRESH = {"Cache-Control": "no-store"}

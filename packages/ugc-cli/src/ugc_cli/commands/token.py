@@ -10,10 +10,10 @@ from ugc_cli.data_dir import DataDir
 from ugc_cli.options import AsJson, Data
 from ugc_cli.resolve import load_settings
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import SystemClock
 from ugc_core.environment import environment
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 from ugc_core.sources import Loaded, load, variable
 
 

@@ -14,9 +14,10 @@ from ugc_cli.load_testing.exchanges import Plan
 from ugc_cli.load_testing.scenario import Scenario, read_scenario
 from ugc_cli.load_testing.viewers import Viewers, fresh_viewers, known_viewers
 from ugc_cli.resolve import api_url
+from ugc_core.api_settings import AuthSection
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection, Settings
+from ugc_core.settings import Settings
 from ugc_core.sources import load, variable
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ import jwt
 from msgspec import Struct
 
 from ugc_cli.tokens import Claims, mint
+from ugc_core.api_settings import AuthSection
 from ugc_core.errors import ConfigError
-from ugc_core.settings import AuthSection
 from ugc_core.uuid7 import make_uuid7
 
 _SPARE_S = 900
