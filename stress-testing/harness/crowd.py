@@ -1,6 +1,7 @@
 """Many connections on which requests are sent at a fixed rate, however long answers take."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -73,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._crowd.opened(self)
 
     def send(self, request: bytes, *, due_s: float, now_s: float) -> None:
-        """Send a request that was due at a moment of the loop's clock."""
+        """Send a request. Times are not the loop's: its clock counts whole milliseconds."""
         assert self._transport is not None
         self._due_s, self._sent_s = due_s, now_s
         self._transport.write(request)
@@ -135,7 +136,7 @@ class Crowd:
         self._service_s: dict[int, list[float]] = {}
         self._broken = 0
         self._under_way = 0
-        self._last_s = self._loop.time()
+        self._last_s = time.perf_counter()
         self._open_ones: set[Connection] = set()
         self._reopening: set[asyncio.Task[None]] = set()
         self._over = False
@@ -145,7 +146,7 @@ class Crowd:
         for start in range(0, self._plan.connections, _OPENING):
             many = min(_OPENING, self._plan.connections - start)
             await asyncio.gather(*(self._open() for _ in range(many)))
-        began = self._loop.time()
+        began = self._last_s = time.perf_counter()
         arrivals = self._arrivals = Arrivals(
             rate=self._plan.rate,
             seconds=self._plan.seconds,
@@ -153,7 +154,7 @@ class Crowd:
             began_s=began,
         )
         end = began + self._plan.seconds + _AFTERWARDS_S
-        while self._loop.time() < end and (self._under_way or not arrivals.finished):
+        while time.perf_counter() < end and (self._under_way or not arrivals.finished):
             self._send_due()
             await asyncio.sleep(_TICK_S)
         under_way = self._under_way
@@ -176,7 +177,7 @@ class Crowd:
     def answered(self, status: int, due_s: float, sent_s: float) -> None:
         """Note an answer."""
         self._under_way -= 1
-        self._last_s = self._loop.time()
+        self._last_s = time.perf_counter()
         self._took_s.setdefault(status, []).append(self._last_s - due_s)
         self._service_s.setdefault(status, []).append(self._last_s - sent_s)
 
@@ -210,7 +211,7 @@ class Crowd:
 
     def _next(self, connection: Connection) -> bool:
         """Send the next request that is due, if there is one."""
-        now_s = self._loop.time()
+        now_s = time.perf_counter()
         due_s = self._arrivals.take(now_s) if self._arrivals else None
         if due_s is None:
             return False
