@@ -76,7 +76,7 @@ def test_it_is_a_json_web_token_that_says_what_it_is_for():
 def test_a_report_cannot_choose_another_member_of_the_household(profile):
     grant = Grant(sub=UUID(int=5), film_id=UUID(int=6), profile_id=profile)
 
-    assert grant.viewer.profile_id == (profile or UUID(int=5))
+    assert grant.identity.viewer.profile_id == (profile or UUID(int=5))
 
 
 def test_it_ends_to_the_second():

@@ -8,8 +8,10 @@ import json
 import pytest
 
 from tests.leftovers import failing, left_behind
+from ugc_api.auth.identity import Identity
 from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import Viewer
+from ugc_core.codec import log_key
 from ugc_core.errors import LogDamagedError, LogUnavailableError
 
 REPORT = {"progress": 1, "total": 2}
@@ -20,14 +22,14 @@ REPORT = {"progress": 1, "total": 2}
 
 
 def refused(api, action):
-    viewer = Viewer(user_id=api.user)
-    return failing(ProblemError, lambda: action(api.services.intake, viewer))
+    sender = Identity(viewer=Viewer(user_id=api.user), log_key=log_key(api.user))
+    return failing(ProblemError, lambda: action(api.services.intake, sender))
 
 
 async def test_a_refused_report(api):
     body = json.dumps({**REPORT, "progress": -1}).encode()
 
-    assert await left_behind(refused(api, lambda i, viewer: i.one(body, viewer, api.film))) == 0
+    assert await left_behind(refused(api, lambda i, sender: i.one(body, sender, api.film))) == 0
 
 
 @pytest.mark.parametrize("error", [LogUnavailableError, LogDamagedError])
@@ -36,8 +38,8 @@ async def test_a_report_and_a_batch_that_the_log_did_not_take(make_api, failing_
     body = json.dumps(REPORT).encode()
     item = json.dumps({"film_id": str(api.film), **REPORT}).encode()
 
-    assert await left_behind(refused(api, lambda i, viewer: i.one(body, viewer, api.film))) == 0
-    assert await left_behind(refused(api, lambda i, viewer: i.many([item, b"{}"], viewer))) == 0
+    assert await left_behind(refused(api, lambda i, sender: i.one(body, sender, api.film))) == 0
+    assert await left_behind(refused(api, lambda i, sender: i.many([item, b"{}"], sender))) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from ugc_api.auth.identity import Identity
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import Viewer
 from ugc_core.api_settings import AuthSection
 from ugc_core.clock import Clock
+from ugc_core.codec import log_key
 from ugc_core.errors import ConfigError
 
 MIN_SECRET_BYTES = 32
@@ -45,9 +47,10 @@ class Grant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     session_id: UUID | None = None
 
     @property
-    def viewer(self) -> Viewer:
+    def identity(self) -> Identity:
         """Who watches; always with a profile, so that a report cannot choose another one."""
-        return Viewer(user_id=self.sub, profile_id=self.profile_id or self.sub)
+        viewer = Viewer(user_id=self.sub, profile_id=self.profile_id or self.sub)
+        return Identity(viewer=viewer, log_key=log_key(self.sub))
 
 
 class _Claims(Grant, frozen=True, kw_only=True):

@@ -52,4 +52,4 @@ class BatchReports(WriteRoute):
             headers, receive, limit=self._limits.max_batch_bytes, patience=self._patience
         )
         items = split(body, kind, most=self._limits.max_batch_events)
-        return _encode(await self._intake.many(items, identity.viewer, amend=amend))
+        return _encode(await self._intake.many(items, identity, amend=amend))

@@ -87,7 +87,7 @@ class BeaconReports(WriteRoute):
         if not 1 <= len(items) <= self._most:
             detail = f"A beacon holds 1 to {self._most} reports; this one has {len(items)}."
             raise ProblemError(kinds.TOO_LARGE if items else kinds.REFUSED_REPORT, detail)
-        answer = await self._intake.many(items, grant.viewer, amend=within(grant))
+        answer = await self._intake.many(items, grant.identity, amend=within(grant))
         _refuse_if_none_is_kept(answer)
         return b""
 

@@ -60,12 +60,12 @@ async def read_body(headers: Headers, receive: Receive, *, limit: int, patience:
     try:
         body = await _read(headers, receive, limit)
     except asyncio.CancelledError as error:
-        if not wait.expired or wait.task.uncancel() > 0:
+        if not wait.expired or _others_cancelled():
             raise
         detail = f"The body did not arrive within {patience.timeout_s:g} seconds."
         raise ProblemError(kinds.BODY_TIMEOUT, detail, headers=_CLOSE) from error
     finally:
-        wait.over = True
+        wait.end()
     if body is None:
         await _discard(headers, receive)
         detail = f"The body is larger than {limit} bytes."
@@ -105,3 +105,9 @@ async def _discard(headers: Headers, receive: Receive) -> None:
                 left -= len(message.get("body", b""))
                 if not message.get("more_body", False):
                     return
+
+
+def _others_cancelled() -> bool:
+    """Take our own cancellation of this task back, and say whether there was another one."""
+    task = asyncio.current_task()
+    return task is not None and task.uncancel() > 0

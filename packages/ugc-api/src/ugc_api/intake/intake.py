@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from ugc_api.auth.identity import Identity
 from ugc_api.intake.answers import (
     Accepted,
     AcceptedItem,
@@ -19,7 +20,7 @@ from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.problems.problem import ProblemError, of_damage, of_log, of_refusal
 from ugc_core.acceptance import Viewer, Window, accept, parse_report
 from ugc_core.clock import Clock
-from ugc_core.codec import EVENT_HEADERS, encode_event, log_key
+from ugc_core.codec import EVENT_HEADERS, encode_event
 from ugc_core.errors import LogDamagedError, LogUnavailableError, ReportRefusedError
 from ugc_core.events import Event, Report
 from ugc_core.log import LogWriter, Receipt
@@ -49,48 +50,49 @@ class Intake:
     health: Health
 
     async def one(
-        self, body: bytes, viewer: Viewer, film_id: UUID, *, amend: Amend | None = None
+        self, body: bytes, identity: Identity, film_id: UUID, *, amend: Amend | None = None
     ) -> Accepted:
         """Keep one report.
 
         Args:
             body: The report.
-            viewer: Who sends it.
+            identity: Who sends it.
             film_id: The film.
             amend: What is done to it first.
 
         Raises:
             ProblemError: It is refused, or the log did not take it.
         """
-        self.limiter.report(viewer.user_id, 1)
+        self.limiter.report(identity.log_key, 1)
         try:
             report = parse_report(body)
             event = accept(
                 report if amend is None else amend(report, 0),
-                viewer,
+                identity.viewer,
                 film_id=film_id,
                 received_ms=self.clock.wall_ms(),
                 window=self.window,
             )
         except ReportRefusedError as error:
             raise self._refused(error) from error
-        receipt = await self._append(viewer, [event])
+        receipt = await self._append(identity.log_key, [event])
         return Accepted(event_id=event.event_id, receipt=receipt)
 
     async def many(
-        self, items: Sequence[Item], viewer: Viewer, *, amend: Amend | None = None
+        self, items: Sequence[Item], identity: Identity, *, amend: Amend | None = None
     ) -> BatchAnswer:
         """Keep every item that can be kept, in one record, and say what became of each.
 
         Args:
             items: The reports.
-            viewer: Who sends them.
+            identity: Who sends them.
             amend: What is done to each of them first.
 
         Raises:
             ProblemError: The log did not take them.
         """
-        self.limiter.report(viewer.user_id, len(items))
+        self.limiter.report(identity.log_key, len(items))
+        viewer = identity.viewer
         received_ms = self.clock.wall_ms()
         found = [
             self._event_or_refused(item, viewer, received_ms, place, amend)
@@ -102,7 +104,7 @@ class Intake:
             fresh.setdefault(name, event)
         receipts: dict[_Name, Receipt] = {}
         if fresh:
-            first = await self._append(viewer, list(fresh.values()))
+            first = await self._append(identity.log_key, list(fresh.values()))
             receipts = {name: _line(first, line) for line, name in enumerate(fresh)}
         names = iter(named)
         verdicts: list[Verdict] = []
@@ -137,14 +139,14 @@ class Intake:
         except ReportRefusedError as error:
             return RefusedItem(problem=self._refused(error).problem)
 
-    async def _append(self, viewer: Viewer, events: Sequence[Event]) -> Receipt:
+    async def _append(self, key: bytes, events: Sequence[Event]) -> Receipt:
         """Append one record; its outcome is counted, and told to the health page."""
         lines = [encode_event(event) for event in events]
         traced = TRACED.get()
         headers = (*EVENT_HEADERS, *traced) if traced else EVENT_HEADERS
         started = self.clock.now()
         try:
-            receipt = await self.writer.append(log_key(viewer.user_id), lines, headers=headers)
+            receipt = await self.writer.append(key, lines, headers=headers)
         except (LogUnavailableError, LogDamagedError) as error:
             raise self._failed(error, len(lines), started) from error
         except BaseException:

@@ -11,15 +11,22 @@ class Wait(Struct, eq=False):
 
     Attributes:
         due: When it has waited long enough, on the loop's clock.
-        task: Who waits.
-        over: Whether it waits no more.
+        task: Who waits; None when the wait is over.
         expired: Whether it was told that its time is up.
     """
 
     due: float
-    task: "asyncio.Task[object]"
-    over: bool = False
+    task: "asyncio.Task[object] | None"
     expired: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it waits no more."""
+        return self.task is None
+
+    def end(self) -> None:
+        """Let go of the task: the wait may stand in line for longer."""
+        self.task = None
 
 
 class Patience:
@@ -32,13 +39,13 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> Wait:
-        """Start the wait of this task; who sets `over` ends it."""
+        """Start the wait of this task, who has to `end` it."""
         task = asyncio.current_task()
         if task is None:
             msg = "only a task can wait for a body"
             raise RuntimeError(msg)
         waits = self._waits
-        while waits and waits[0].over:
+        while waits and waits[0].task is None:
             waits.popleft()
         loop = task.get_loop()
         wait = Wait(loop.time() + self.timeout_s, task)
@@ -50,9 +57,9 @@ class Patience:
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel who is late, and look again when the next one may be."""
         waits, now = self._waits, loop.time()
-        while waits and (waits[0].over or waits[0].due <= now):
+        while waits and (waits[0].task is None or waits[0].due <= now):
             wait = waits.popleft()
-            if not wait.over:
+            if wait.task is not None:
                 wait.expired = True
                 wait.task.cancel()
         self._timer = loop.call_at(waits[0].due, self._look, loop) if waits else None

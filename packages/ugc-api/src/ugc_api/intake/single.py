@@ -64,7 +64,7 @@ class SingleReport(WriteRoute):
         if key is not None:
             amend = one_by_key(key, user_id=identity.viewer.user_id, film_id=film_id)
         body = await bodies.read_body(headers, receive, limit=self._limit, patience=self._patience)
-        accepted = await self._intake.one(body, identity.viewer, film_id, amend=amend)
+        accepted = await self._intake.one(body, identity, film_id, amend=amend)
         return _LEGACY if self._legacy else _encode(accepted)
 
 

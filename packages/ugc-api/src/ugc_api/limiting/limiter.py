@@ -1,7 +1,5 @@
 """Both limits of how often: by the address before anything is looked at, by the user after."""
 
-from uuid import UUID
-
 from starlette.types import Scope
 
 from ugc_api.limiting.addresses import Addresses
@@ -37,8 +35,8 @@ class Limiter:
         if key:
             self._take("address", self._hosts, key, 1.0)
 
-    def report(self, user: UUID, reports: int) -> None:
-        """Let a user pay for reports, before they are kept.
+    def report(self, user: bytes, reports: int) -> None:
+        """Let a user pay for reports, before they are kept; `user` is the log's key.
 
         Raises:
             ProblemError: The bucket does not hold that many.
