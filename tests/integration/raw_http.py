@@ -32,10 +32,10 @@ class Answer(msgspec.Struct):
 
     @property
     def kind(self) -> str:
-        """The slug of the problem that it carries."""
+        """The type of the problem that it carries."""
         assert self.headers["content-type"] == "application/problem+json", self
         assert self.headers["x-request-id"]
-        return str(msgspec.json.decode(self.body)["type"]).removeprefix("/problems/")
+        return str(msgspec.json.decode(self.body)["type"])
 
 
 def read_answer(peer: socket.socket) -> Answer:

@@ -56,7 +56,7 @@ def test_headers_that_do_not_end_are_cut_off(start, part):
         dribble(peer, part)
         (answer,) = read_all(peer)
 
-    assert (answer.status, answer.kind) == (408, "header-timeout")
+    assert (answer.status, answer.kind) == (408, "/problems/header-timeout")
 
 
 def test_headers_that_do_not_end_do_not_cost_the_answer_before_them(start):
@@ -72,7 +72,7 @@ def test_a_body_that_does_not_end_is_cut_off(start):
         dribble(peer, b"a")
         (answer,) = read_all(peer)
 
-    assert (answer.status, answer.kind) == (408, "body-timeout")
+    assert (answer.status, answer.kind) == (408, "/problems/body-timeout")
 
 
 def test_a_body_that_comes_too_slowly_is_cut_off_long_before_its_time(start):
@@ -82,7 +82,7 @@ def test_a_body_that_comes_too_slowly_is_cut_off_long_before_its_time(start):
         dribble(peer, b"a")
         (answer,) = read_all(peer)
 
-    assert (answer.status, answer.kind) == (408, "body-timeout")
+    assert (answer.status, answer.kind) == (408, "/problems/body-timeout")
 
 
 def test_a_body_that_no_route_reads_is_cut_off_too(start):
@@ -112,7 +112,7 @@ def test_one_connection_too_many_is_refused_and_room_is_made_again(start, name, 
             assert read_answer(peer).status == 200
 
         (answer,) = heard(service)
-        assert (answer.status, answer.kind) == (503, "overloaded")
+        assert (answer.status, answer.kind) == (503, "/problems/overloaded")
         assert answer.headers["retry-after"] == "1"
 
         peers[0].close()
@@ -141,7 +141,7 @@ def test_what_is_too_much_at_once_is_refused_before_its_body_while_probes_are_an
         for _ in range(2):
             stack.enter_context(connection(service)).sendall(full)
         answer = until_refused(service)
-        assert answer.kind == "overloaded"
+        assert answer.kind == "/problems/overloaded"
         assert answer.headers["retry-after"] == "1"
         assert [found.status for found in heard(service, LAST)] == [200]
 
@@ -167,7 +167,7 @@ def test_the_bytes_of_all_bodies_together_are_bounded(start):
         with contextlib.suppress(ConnectionError):
             peer.sendall(b"[" + b" " * 1_900_000)
         (answer,) = read_all(peer)
-        assert (answer.status, answer.kind) == (503, "overloaded")
+        assert (answer.status, answer.kind) == (503, "/problems/overloaded")
 
         assert heard(service, LAST)[0].status == 200
 
@@ -181,7 +181,7 @@ def test_who_reports_too_often_is_told_when_to_come_back(start):
         answers = [read_answer(peer) for _ in range(3)]
 
     assert [answer.status for answer in answers] == [202, 202, 429]
-    assert answers[-1].kind == "rate-limited"
+    assert answers[-1].kind == "/problems/rate-limited"
     assert answers[-1].headers["retry-after"] == "100"
     assert answers[-1].headers["ratelimit-policy"] == '"user";q=2;w=200'
     assert answers[-1].headers["ratelimit"] == '"user";r=0;t=100'
@@ -235,4 +235,4 @@ def test_who_never_ends_its_request_does_not_hold_up_the_end(start):
         (answer,) = read_all(peer)
         assert service.end() == 0
 
-    assert (answer.status, answer.kind) == (503, "stopping")
+    assert (answer.status, answer.kind) == (503, "/problems/stopping")

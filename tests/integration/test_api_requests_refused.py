@@ -58,7 +58,7 @@ MALFORMED = {
 def test_what_is_not_http_is_answered_once_and_the_connection_closed(service, sent):
     (answer,) = heard(service, sent, GET)
 
-    assert (answer.status, answer.kind) == (400, "malformed-request")
+    assert (answer.status, answer.kind) == (400, "/problems/malformed-request")
     assert answer.headers["connection"] == "close"
 
 
@@ -66,7 +66,7 @@ def test_what_is_not_http_is_answered_once_and_the_connection_closed(service, se
 def test_another_version_of_http_is_refused(service, version):
     (answer,) = heard(service, b"GET /livez" + version + b"\r\n\r\n", GET)
 
-    assert (answer.status, answer.kind) == (505, "http-version")
+    assert (answer.status, answer.kind) == (505, "/problems/http-version")
 
 
 ONE_HEADER = b"GET /livez HTTP/1.1\r\nX-A: "
@@ -94,7 +94,10 @@ def test_a_flood_that_is_no_body_is_cut_off(service, case):
     *_, answer = heard(service, *parts)
 
     assert answer.status == status
-    assert answer.kind == {431: "headers-too-large", 414: "target-too-long"}[status]
+    assert (
+        answer.kind
+        == {431: "/problems/headers-too-large", 414: "/problems/target-too-long"}[status]
+    )
     assert answer.headers["connection"] == "close"
 
 
@@ -125,7 +128,7 @@ def test_a_trailer_is_no_header(service):
         peer.sendall(sent + chunk + token + b"\r\n\r\n")
         answer = read_answer(peer)
 
-    assert (answer.status, answer.kind) == (401, "missing-token")
+    assert (answer.status, answer.kind) == (401, "/problems/missing-token")
 
 
 def test_what_comes_after_a_request_to_upgrade_is_thrown_away(service):
