@@ -60,6 +60,13 @@ def test_the_settings_of_a_service_can_be_loaded_with_its_secrets(compose, servi
     assert found.auth.secret != found.warehouse.password != found.api.docs_password
 
 
+def test_the_service_believes_the_proxy_about_addresses(compose, secrets):
+    networks = settings_of(compose, "api", secrets).limits.trusted_proxies
+
+    assert {"172.16.0.0/12", "192.168.0.0/16"} <= set(networks)  # Docker's own pools
+    assert "ports" not in compose["services"]["api"]
+
+
 def test_a_secret_is_mounted_wherever_a_setting_names_its_file(compose):
     for service in compose["services"].values():
         named = re.findall(r"/run/secrets/([\w.-]+)", str(service.get("environment", "")))

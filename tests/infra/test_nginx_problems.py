@@ -211,6 +211,9 @@ def test_an_idle_connection_is_closed(front):
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: str(problem["status"]))
 def test_a_problem_of_nginx_is_one_of_the_service_or_has_no_kind(problem):
+    statuses = {kind.status for kind in KINDS.values()}
+    assert problem["type"] != "about:blank" or problem["status"] in {421, 500, 502, 503, 504}
+    assert problem["type"] != "about:blank" or problem["status"] not in statuses - {500, 503}
     if problem["type"] != "about:blank":
         kind = KINDS[problem["type"].removeprefix(BASE)]
         assert (problem["status"], problem["title"]) == (kind.status, kind.title)
