@@ -156,6 +156,7 @@ async def test_a_token_for_a_session_takes_reports_of_that_session_alone(api, ma
 
     assert [answer.status_code for answer in answers] == [204, 204, 403]
     assert answers[2].json()["errors"][0]["field"] == "session_id"
+    assert [str(event.session_id) for event in api.kept()] == [SESSION, SESSION]
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -5,6 +5,8 @@ import contextlib
 import fcntl
 import multiprocessing
 import os
+import resource
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -229,3 +231,25 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path, monkeypatch):
         ApiMetrics(counts).accepted(1)
 
         assert counts.pids() == ()
+
+
+def test_where_there_is_room_for_a_part_alone_nothing_is_shared_and_nothing_left(tmp_path):
+    """A limit on the size of files stands in for a folder in memory that is nearly full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, before[1]))
+    try:
+        with pytest.raises(ConfigError, match="No space left"), open_counts(tmp_path):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(tmp_path.glob("*.counts"))
+
+
+def test_a_file_that_a_power_cut_has_emptied_stops_neither_start_nor_scrape(tmp_path):
+    (tmp_path / "ended.json").write_bytes(b"")
+    with worker(tmp_path) as metrics:
+        metrics.accepted(1)
+        (tmp_path / "ended.json").write_bytes(b'{"fil')
+        assert accepted(metrics) == 1

@@ -211,3 +211,12 @@ async def test_two_applications_count_apart(make_api):
     await first.report(GOOD)
 
     assert second.metric("ugc_api_events_total", outcome="accepted", reason="") == 0
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/plain;version=x", "application/openmetrics-text;version=1..0"]
+)
+async def test_whatever_a_scraper_accepts_it_gets_metrics(api, accept):
+    answer = await api.client.get("/metrics", headers={"Accept": accept})
+
+    assert answer.status_code == 200

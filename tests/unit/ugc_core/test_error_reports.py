@@ -138,3 +138,18 @@ def test_only_fields_that_are_known_to_be_harmless_go_along():
 
     [(_, _, fields)] = reports.events
     assert fields == {"request_id": "r", "route": "/x"}
+
+
+@KINDS
+async def test_a_configured_secret_is_in_no_report(clock, section):
+    secret = "9f86d081884c7d659a2feaa0c55ad015"
+    with collector() as found:
+        async with observing(section(found.url), service="ugc-api", clock=clock, secrets=[secret]):
+            try:
+                break_down(f"refused with {secret}")
+            except RuntimeError:
+                structlog.get_logger().exception("request failed")
+
+    sent = b"\n".join(body for _, body in found.bodies).decode()
+    assert "refused with" in sent
+    assert secret not in sent

@@ -373,3 +373,17 @@ def test_every_secret_can_come_from_a_file():
     assert {f"{name}_file" for name in SECRETS} <= names
     files = {name.removesuffix("_file") for name in names if name.endswith("_file")}
     assert files - {"auth.jwks"} == SECRETS  # the keys of a JWKS are public
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_secret_file_that_is_empty_stops_the_start(config, tmp_path, name):
+    path = tmp_path / "secret"
+    path.write_text("\n", "utf-8")
+
+    message = refused(config("") | {f"{variable(name)}_FILE": str(path)})
+
+    assert message.startswith(f"{name}_file: {path} is empty")
+
+
+def test_an_empty_variable_is_no_path(config):
+    assert "expected a path" in refused(config("") | {"UGC_TELEMETRY__WORKERS_DIR": ""})

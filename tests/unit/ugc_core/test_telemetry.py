@@ -1,5 +1,6 @@
 """What the services say, and where."""
 
+import contextlib
 import json
 import logging
 import re
@@ -117,3 +118,13 @@ def test_a_warning_of_another_library_has_the_same_form(configured, capsys):
     found = json.loads(line)
     assert found["event"] == "Invalid HTTP request received."
     assert (found["level"], found["service"]) == ("warning", "ugc-test")
+
+
+def test_a_line_that_finds_no_room_costs_nothing_but_the_line(configured, monkeypatch):
+    with open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123
+        monkeypatch.setattr("sys.stderr", full)
+        configured().warning("lost")
+        logging.getLogger("another.library").warning("lost as well")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()

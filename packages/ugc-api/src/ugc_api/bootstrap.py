@@ -24,6 +24,7 @@ from ugc_core.clock import Clock
 from ugc_core.errors import LogDamagedError
 from ugc_core.observing import observing
 from ugc_core.settings import Settings
+from ugc_core.sources import secrets_of
 
 
 @asynccontextmanager
@@ -46,7 +47,10 @@ async def open_services(
     addresses = Addresses(limits.trusted_proxies)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        tracing = await enter(observing(settings.telemetry, service="ugc-api", clock=clock))
+        secrets = secrets_of(settings)
+        tracing = await enter(
+            observing(settings.telemetry, service="ugc-api", clock=clock, secrets=secrets)
+        )
         counts = stack.enter_context(open_counts(settings.telemetry.workers_dir))
         metrics = ApiMetrics(counts)
         auth = await enter(open_auth(settings.auth, clock))

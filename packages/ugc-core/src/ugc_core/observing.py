@@ -6,7 +6,7 @@ a moment and no more: their threads are daemons, and a server may be a black hol
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from typing import Final
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def observing(
-    section: TelemetrySection, *, service: str, clock: Clock
+    section: TelemetrySection, *, service: str, clock: Clock, secrets: Collection[str] = ()
 ) -> AsyncIterator[Tracing | None]:
     """Report errors in the block, and yield what traces; both as far as they are set.
 
@@ -37,6 +37,7 @@ async def observing(
         section: Where to send to.
         service: Name of the program, and of the package that has the extras.
         clock: Time.
+        secrets: Texts that no error report may hold, besides all that looks like a secret.
 
     Raises:
         ConfigError: A setting cannot work, or an extra is not installed.
@@ -56,14 +57,22 @@ async def observing(
         if section.apm_server_url:
             with _extra(service, "apm", "telemetry.apm_server_url"):
                 from ugc_core.adapters.elasticapm_agent import ApmAgent  # noqa: PLC0415
-            agent = ApmAgent(section, service=service, version=version(service), sampling=sampling)
+            agent = ApmAgent(
+                section,
+                service=service,
+                version=version(service),
+                sampling=sampling,
+                secrets=secrets,
+            )
             stack.push_async_callback(_close, "Elastic APM", agent.close)
             stack.enter_context(reporting.to(agent, clock))
             tracing = agent
         if section.sentry_dsn:
             with _extra(service, "sentry", "telemetry.sentry_dsn"):
                 from ugc_core.adapters.sentry_errors import SentryErrors  # noqa: PLC0415
-            sentry = SentryErrors(section, service=service, version=version(service))
+            sentry = SentryErrors(
+                section, service=service, version=version(service), secrets=secrets
+            )
             stack.push_async_callback(_close, "Sentry", sentry.close)
             stack.enter_context(reporting.to(sentry, clock))
         yield None if tracing is None else Guarded(tracing, clock)
@@ -83,7 +92,11 @@ def _check(section: TelemetrySection) -> None:
         raise ConfigError(msg)
     for name in ("otlp_endpoint", "apm_server_url"):
         if url := getattr(section, name):
-            found = urlsplit(url)
+            try:
+                found = urlsplit(url)
+            except ValueError as error:  # half an IPv6 address
+                msg = f"telemetry.{name} is not an http or https URL"
+                raise ConfigError(msg) from error
             if found.scheme not in {"http", "https"} or not found.hostname:
                 msg = f"telemetry.{name} is not an http or https URL"
                 raise ConfigError(msg)

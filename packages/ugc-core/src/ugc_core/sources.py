@@ -138,6 +138,9 @@ def _from_secret_files(found: Mapping[str, Origin]) -> dict[str, Origin]:
         except (OSError, UnicodeDecodeError) as error:
             msg = f"{name}_file: cannot read {file.value}: {error}"
             raise ConfigError(msg) from error
+        if not secret:  # as if it were not set: open where a password was meant
+            msg = f"{name}_file: {file.value} is empty ({file.source})"
+            raise ConfigError(msg)
         read[name] = Origin(secret, f"file {file.value}")
     return read
 
@@ -177,7 +180,7 @@ def _items(value: object) -> object:
 
 
 def _path(kind: type, raw: object) -> object:
-    if kind is Path and isinstance(raw, str | Path):
+    if kind is Path and isinstance(raw, str | Path) and raw != "":  # Path("") is the folder at hand
         return Path(raw)
     msg = f"expected a path, found {raw!r}"
     raise ValueError(msg)

@@ -6,6 +6,8 @@ Lines carry an event name and fields, never a token, a secret or a report's cont
 import logging
 import sys
 from collections.abc import Collection
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -53,7 +55,7 @@ def configure_logging(
     structlog.configure(
         processors=[*_processors(), *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
@@ -69,6 +71,25 @@ def configure_logging(
     )
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING)
+
+
+class _Lossy:
+    """A file for lines: one that finds no room, or no reader, is lost, and nothing else with it.
+
+    What logs is in the middle of something: an OSError from here would end a request without its
+    answer, or a task that keeps a connection or keys alive.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # ValueError: the file is closed
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._file.flush()
 
 
 def _processors() -> list[Processor]:

@@ -15,6 +15,7 @@ from ugc_core.bootstrap import (
 from ugc_core.clock import Clock
 from ugc_core.observing import observing
 from ugc_core.settings import LogSection, Settings
+from ugc_core.sources import secrets_of
 from ugc_core.urls import warehouse_target
 from ugc_core.warehouse import Shards
 from ugc_etl.adapters.clickhouse_store import ClickHouseStore
@@ -44,7 +45,10 @@ async def open_pipeline(
     dlq_topic = settings.log.dlq_topic
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        tracing = await enter(observing(settings.telemetry, service="ugc-etl", clock=clock))
+        secrets = secrets_of(settings)
+        tracing = await enter(
+            observing(settings.telemetry, service="ugc-etl", clock=clock, secrets=secrets)
+        )
         warehouse = await enter(open_warehouse(settings.warehouse))
         consumer = await retry.until_done(
             "log", lambda: enter(open_log_consumer(settings.log, clock=clock))

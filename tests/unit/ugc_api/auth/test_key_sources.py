@@ -1,6 +1,7 @@
 """Key sets from files and from real HTTP servers, which are slow, wrong, huge or gone."""
 
 import asyncio
+import os
 import socket
 import threading
 
@@ -130,3 +131,25 @@ async def test_a_file_is_read_anew_each_time(tmp_path):
         await source.fetch()
     with pytest.raises(KeySourceError, match="directory"):
         await FileKeySource(tmp_path).fetch()
+
+
+async def test_a_file_that_hangs_is_not_waited_for_and_read_by_one_thread_at_most(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("ugc_api.auth.adapters.file_key_source._TIMEOUT_S", 0.05)
+    path = tmp_path / "hangs"
+    os.mkfifo(path)
+    source, before = FileKeySource(path), threading.active_count()
+
+    with pytest.raises(KeySourceError, match="takes too long"):
+        await source.fetch()
+    with pytest.raises(KeySourceError, match="earlier try still waits"):
+        await source.fetch()
+
+    assert threading.active_count() == before + 1
+    (hanging,) = (thread for thread in threading.enumerate() if "_run" in thread.name)
+    assert hanging.daemon
+    path.write_bytes(DOCUMENT)  # lets it go
+    hanging.join(timeout=10)
+    await asyncio.sleep(0)
+    assert not source._busy

@@ -57,6 +57,9 @@ def _check(url: str) -> None:
     if parts.username is not None or parts.password is not None:
         msg = "auth.jwks_url must not hold a user or a password: keys are public"
         raise ConfigError(msg)
+    if not url.isprintable():  # the client refuses it, urlsplit leaves such characters out
+        msg = "auth.jwks_url is not a URL: it holds characters that cannot be printed"
+        raise ConfigError(msg)
     secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
     if not secure or not host or not port_is_fit or parts.fragment:
         msg = (

@@ -114,7 +114,8 @@ def within(grant: Grant) -> Amend:
         if grant.session_id is not None and report.session_id not in {None, grant.session_id}:
             field, reason = "session_id", "is not the beacon token's session"
             raise ForeignReportError(field, reason)
-        return structs.replace(report, film_id=grant.film_id)
+        session_id = report.session_id or grant.session_id
+        return structs.replace(report, film_id=grant.film_id, session_id=session_id)
 
     return amend
 

@@ -5,6 +5,7 @@ own there, mapped and locked while it lives; the kernel lets go of the lock howe
 what it has counted stays. Whoever is scraped adds up the files, so counters never go back.
 """
 
+import errno
 import fcntl
 import json
 import mmap
@@ -76,7 +77,8 @@ class SharedCounts:
             pass
         except OSError as error:
             _log.warning("counts of the other workers not read", reason=str(error))
-            self._last = {}
+            if isinstance(error, FileNotFoundError):  # the folder is gone; else counters go back
+                self._last = {}
         return self._last or _counted(self._memory[:])
 
     def pids(self) -> Sequence[int]:
@@ -102,7 +104,9 @@ def share(folder: Path) -> Iterator[SharedCounts]:
         with file:
             # Written, not only made long: where there is no room it fails here, while a write to
             # a page that cannot be had would kill the process.
-            file.write(bytes(SIZE))
+            if file.write(bytes(SIZE)) != SIZE:  # there was room for a part
+                path.unlink()
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
             fcntl.flock(file, fcntl.LOCK_EX)
             counts = SharedCounts(folder, mmap.mmap(file.fileno(), SIZE))
             held = os.dup(file.fileno())
@@ -156,6 +160,9 @@ def _ended(folder: Path) -> tuple[Totals, set[str]]:
     try:
         told = json.loads((folder / _ENDED).read_bytes())
     except FileNotFoundError:
+        return {}, set()
+    except ValueError as error:  # cut off, as a power cut may leave it
+        _log.warning("counts of ended workers are lost", reason=str(error))
         return {}, set()
     rows = {
         Series(family=family, labels=tuple(labels)): values

@@ -37,7 +37,10 @@ def add_operation_routes(
 
     async def counts(request: Request) -> Response:
         _require_password(request, section)
-        encoder, content_type = choose_encoder(request.headers.get("accept", ""))
+        try:
+            encoder, content_type = choose_encoder(request.headers.get("accept", ""))
+        except (TypeError, ValueError):  # it compares versions, also those that are no numbers
+            encoder, content_type = choose_encoder("")
         return Response(encoder(metrics.registry), 200, _FRESH, content_type)
 
     _add(app, "/livez", livez)

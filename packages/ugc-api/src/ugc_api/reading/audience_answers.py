@@ -16,8 +16,8 @@ class FilmAudience(Struct, frozen=True, kw_only=True):
         film_id: The film.
         since: First day that counts; null: from the beginning.
         until: Last day that counts; null: up to now.
-        as_of: When the warehouse was asked: RFC 3339, UTC, milliseconds. Later reports are
-            not in these numbers.
+        as_of: When the warehouse was asked: RFC 3339, UTC, milliseconds. Later reports may be
+            missing.
         length_s: The longest `total` that was reported, in seconds; 0 without a report.
         reach: Viewers with at least one watched second.
         plays: Sittings with at least one watched second.

@@ -17,7 +17,6 @@ from ugc_api.reading.asking import Asking, found
 from ugc_api.reading.audience_answers import (
     FilmAudience,
     LiveViewers,
-    RetentionBucket,
     RetentionCurve,
 )
 from ugc_api.reading.audiences import Audiences, TooManyBucketsError
@@ -79,7 +78,7 @@ def add_audience_routes(app: FastAPI, *, audiences: Audiences, bearer: Bearer, a
                 length_s=curve.whole.length_s,
                 reach=curve.whole.reach,
                 bucket_s=curve.bucket_s,
-                buckets=[RetentionBucket(**asdict(bucket)) for bucket in curve.buckets],
+                buckets=curve.buckets,
             )
         )
 

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from ugc_api.reading.audience_answers import RetentionBucket
 from ugc_api.reading.sharing import Dated, SharedAnswers
 from ugc_core import audience
-from ugc_core.audience import Audience, Bucket, Days
+from ugc_core.audience import Audience, Days
 from ugc_core.clock import Clock
 from ugc_core.errors import WarehouseUnavailableError
 from ugc_core.warehouse import Warehouse
@@ -38,7 +39,7 @@ class Curve(Struct, frozen=True, kw_only=True):
 
     whole: Audience
     bucket_s: int
-    buckets: Sequence[Bucket]
+    buckets: Sequence[RetentionBucket]
 
 
 class TooManyBucketsError(Exception):
@@ -112,7 +113,9 @@ class Audiences:
                 buckets = await audience.retention(
                     self._warehouse, film_id, days, length_s=whole.length_s, bucket_s=width
                 )
-            return Curve(whole=whole, bucket_s=width, buckets=buckets)
+            # Made once: up to ten thousand of them would hold the players up at every answer.
+            kept = [RetentionBucket(**structs.asdict(bucket)) for bucket in buckets]
+            return Curve(whole=whole, bucket_s=width, buckets=kept)
 
         return await self._curves.get((film_id, days, bucket_s), ask)
 

@@ -1,7 +1,7 @@
 """Traces and errors by the agent of Elastic APM, with all that it does of its own accord off."""
 
 import atexit
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from elasticapm import Client
@@ -41,12 +41,18 @@ class ApmAgent:
     """The agent of one process."""
 
     def __init__(
-        self, section: TelemetrySection, *, service: str, version: str, sampling: Sampling
+        self,
+        section: TelemetrySection,
+        *,
+        service: str,
+        version: str,
+        sampling: Sampling,
+        secrets: Collection[str] = (),
     ) -> None:
         """Start the thread that sends."""
         self._sampling = sampling
         self._client = _DiscreetClient(
-            Discretion((section.apm_token,), depth=_DEPTH),
+            Discretion((section.apm_token, *secrets), depth=_DEPTH),
             {
                 "SERVER_URL": section.apm_server_url,
                 "SECRET_TOKEN": section.apm_token or None,

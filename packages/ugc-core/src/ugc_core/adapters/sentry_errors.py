@@ -1,6 +1,6 @@
 """Errors to Sentry, by a client of our own: nothing of the interpreter is patched."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sentry_sdk import Client
@@ -20,13 +20,20 @@ _CLOSE_S = 1.5
 class SentryErrors:
     """Sends errors of one process."""
 
-    def __init__(self, section: TelemetrySection, *, service: str, version: str) -> None:
+    def __init__(
+        self,
+        section: TelemetrySection,
+        *,
+        service: str,
+        version: str,
+        secrets: Collection[str] = (),
+    ) -> None:
         """Start nothing; a thread comes with the first error.
 
         Raises:
             ConfigError: The DSN is none.
         """
-        self._discretion = Discretion((section.sentry_dsn,), depth=_DEPTH)
+        self._discretion = Discretion((section.sentry_dsn, *secrets), depth=_DEPTH)
         try:
             self._client = Client(
                 dsn=section.sentry_dsn,
@@ -44,7 +51,7 @@ class SentryErrors:
                 transport_queue_size=_QUEUE,
                 before_send=self._scrubbed,
             )
-        except BadDsn as error:  # its message quotes the DSN
+        except (BadDsn, ValueError) as error:  # BadDsn's message quotes the DSN
             msg = "telemetry.sentry_dsn is not a DSN; copy it from the project's settings in Sentry"
             raise ConfigError(msg) from error
 
