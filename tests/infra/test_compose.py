@@ -130,6 +130,27 @@ def test_ours_and_nginx_write_nowhere_and_have_no_rights(compose):
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
 
 
+def test_the_bodies_that_nginx_may_hold_fit_where_it_keeps_them(compose):
+    """Anybody may begin as many bodies as there are connections, without a token."""
+    nginx, conf = compose["services"]["nginx"], ROOT / "infra" / "nginx"
+    text = "".join((conf / name).read_text("utf-8") for name in ("nginx.conf", "service.conf"))
+    connections, body_kib, buffer_kib = (
+        number(rf"{name} (\d+)", text)
+        for name in ("limit_conn all", "client_max_body_size", "client_body_buffer_size")
+    )
+    disk_mib = number(r"size=(\d+)m", nginx["tmpfs"][0])
+    memory_mib = number(r"(\d+)m", nginx["deploy"]["resources"]["limits"]["memory"])
+
+    assert connections * body_kib / 1024 < disk_mib
+    assert disk_mib + connections * buffer_kib / 1024 < memory_mib
+
+
+def number(pattern: str, text: str) -> int:
+    found = re.search(pattern, text)
+    assert found, pattern
+    return int(found[1])
+
+
 def test_what_is_waited_for_can_be_waited_for(compose):
     services = compose["services"]
     for service in services.values():

@@ -205,6 +205,7 @@ def test_nothing_of_a_failure_upstream_quotes_the_query(front, proxy):
         ("10 a second, 40 at once", ["zone=token:10m rate=10r/s", "zone=token burst=40 "]),
         ("200 a second, 400 at once", ["zone=address:10m rate=200r/s", "zone=address burst=400 "]),
         ("under way from one address | 256", ["limit_conn connections 256"]),
+        ("fit `/tmp` | 600", ["limit_conn all 600"]),
         ("body | 300 KiB", ["client_max_body_size 300k"]),
         ("query | 4096 characters", ['"^.{4097}"']),
         ("8 KiB one, 16 KiB all", ["large_client_header_buffers 2 8k"]),

@@ -6,10 +6,14 @@ over all connections (`ugc_api.limiting.wire`), not by timers.
 """
 
 import asyncio
+import fcntl
+import struct
+import termios
 from typing import Any, Final, NoReturn
 
 import httptools
 from uvicorn import Config
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -27,7 +31,7 @@ _MAX_PIPELINED: Final = 16
 _LINGER_S: Final = 1.0
 """So long a refused client may read why, while what it still sends is thrown away."""
 _CLOSING_S: Final = 10.0
-"""So long a client may take to read its last answer."""
+"""So long a client may read next to nothing of its last answer."""
 _BODY_START_S: Final = 3.0
 """A body's rate is looked at after these seconds."""
 _GRACE_S: Final = 2.0
@@ -73,6 +77,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._deaf = False  # whatever else comes is thrown away
         self._blame: tuple[Kind, str] | None = None
         self._stalled_at: float | None = None
+        self._unread = 0
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it at once."""
@@ -84,6 +90,10 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what it held."""
         super().connection_lost(exc)
+        if self._running is not None:  # uvicorn tells the newest request alone
+            self._running.disconnected = True
+            self._running.message_event.set()
+        self.pipeline.clear()
         self._release(0)
         if self._state is _LINGERING:
             self._wire.lingering -= 1
@@ -179,6 +189,10 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._state is _IDLE:
             self._since = self._wire.now
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     # --- bounds that are seldom looked at
 
     def _check_size(self) -> None:
@@ -219,9 +233,11 @@ class HttpProtocol(HttpToolsProtocol):
             if waited_s > _LINGER_S:
                 self.transport.abort()
         elif self.transport.is_closing():
-            self._look_at_end(now, waited_s)
+            self._look_at_end(now)
         elif self._is_stalled(now):
             self.transport.abort()
+        elif self._deaf:
+            return  # it closes after the answers that are due
         elif self._state is _BODY:
             self._look_at_body(now, waited_s)
         else:
@@ -235,10 +251,10 @@ class HttpProtocol(HttpToolsProtocol):
         elif not self._is_busy() and waited_s > section.keep_alive_s:
             self.transport.close()
 
-    def _look_at_end(self, now: float, waited_s: float) -> None:
+    def _look_at_end(self, now: float) -> None:
         if self._state is not _CLOSING:
-            self._state, self._since = _CLOSING, now
-        elif waited_s > _CLOSING_S:
+            self._state, self._stalled_at = _CLOSING, None
+        elif self._reads_nothing(now, _CLOSING_S):
             self.transport.abort()
 
     def _look_at_body(self, now: float, waited_s: float) -> None:
@@ -252,13 +268,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._late(kinds.BODY_TIMEOUT)
 
     def _is_stalled(self, now: float) -> bool:
-        """Say whether the client has not read its answers for too long."""
+        """Say whether the client has read next to nothing of its answers for too long."""
         if not self.flow.write_paused:
             self._stalled_at = None
             return False
-        if self._stalled_at is None:
-            self._stalled_at = now
-        return now - self._stalled_at > self._wire.body_timeout_s
+        return self._reads_nothing(now, self._wire.body_timeout_s)
+
+    def _reads_nothing(self, now: float, most_s: float) -> bool:
+        unread = self.transport.get_write_buffer_size() + _queued(self.transport)
+        enough = self._wire.section.min_body_bytes_per_s * most_s
+        if self._stalled_at is None or self._unread - unread > enough:
+            self._stalled_at, self._unread = now, unread
+        return now - self._stalled_at > most_s
 
     def _is_busy(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
@@ -320,3 +341,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""
+
+
+def _queued(transport: asyncio.Transport) -> int:
+    """Return the bytes that the client has not acknowledged: the kernel holds megabytes."""
+    peer = transport.get_extra_info("socket")
+    if not hasattr(termios, "TIOCOUTQ"):
+        return 0
+    found: tuple[int] = struct.unpack("i", fcntl.ioctl(peer.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return found[0]

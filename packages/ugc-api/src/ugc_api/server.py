@@ -96,6 +96,7 @@ async def serve(settings: Settings) -> None:
                     access_log=False,
                     server_header=False,
                     proxy_headers=False,
+                    reset_contextvars=True,  # a pipelined request is begun by the one before it
                     backlog=_BACKLOG,
                     timeout_graceful_shutdown=math.ceil(settings.api.drain_s),
                 ),

@@ -17,11 +17,17 @@ from ugc_api.intake.items import Amend, Item
 from ugc_api.limiting.limiter import Limiter
 from ugc_api.operating.health import Health
 from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, of_damage, of_log, of_refusal
 from ugc_core.acceptance import Viewer, Window, accept, parse_report
 from ugc_core.clock import Clock
 from ugc_core.codec import EVENT_HEADERS, encode_event
-from ugc_core.errors import LogDamagedError, LogUnavailableError, ReportRefusedError
+from ugc_core.errors import (
+    LogDamagedError,
+    LogUnavailableError,
+    RecordTooLargeError,
+    ReportRefusedError,
+)
 from ugc_core.events import Event, Report
 from ugc_core.log import LogWriter, Receipt
 from ugc_core.tracing import TRACED
@@ -149,6 +155,11 @@ class Intake:
             receipt = await self.writer.append(key, lines, headers=headers)
         except (LogUnavailableError, LogDamagedError) as error:
             raise self._failed(error, len(lines), started) from error
+        except RecordTooLargeError as error:
+            self._ended(kinds.TOO_LARGE.slug, started)
+            self.metrics.refused(kinds.TOO_LARGE.slug, len(lines))
+            detail = "Together the reports are larger than the log takes at once; split them."
+            raise ProblemError(kinds.TOO_LARGE, detail) from error
         except BaseException:
             self._ended("aborted", started)
             raise

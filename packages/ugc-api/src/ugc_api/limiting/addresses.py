@@ -13,6 +13,8 @@ from ipaddress import (
 from ugc_core.errors import ConfigError
 
 _REMEMBERED = 10_000
+_MOST_FORWARDED = 256
+"""Longer ones are read anew each time: what is remembered is bounded in bytes, too."""
 _IPV6_CLIENT_BITS = 64
 """A household or a phone gets a /64 at least, and may use any address in it."""
 
@@ -40,23 +42,23 @@ class Addresses:
         if known is not None:  # nobody who may speak for others: no need to look
             return known
         forwarded = forwarded_for(headers)
-        asked = peer, forwarded
-        found = self._known.get(asked)
+        found = self._known.get((peer, forwarded))
         if found is not None:
             return found
-        found = self.client_key(peer, forwarded)
-        if not self._trusts(peer):
-            if len(self._direct) >= _REMEMBERED:
-                self._direct.clear()
-            self._direct[peer] = found
+        if self._trusts(peer):
+            return self.client_key(peer, forwarded)
+        if len(self._direct) >= _REMEMBERED:
+            self._direct.clear()
+        found = self._direct[peer] = self._find(peer, None)
         return found
 
     def client_key(self, peer: str, forwarded: bytes | None) -> str:
         """Return what stands for the client; empty where no limit by address applies.
 
         Believed is the rightmost hop of X-Forwarded-For that no proxy of ours is: all that
-        stands left of it is the client's own invention. A trusted peer that speaks for nobody
-        is one of ours (a probe, a load test), and so is who is at a Unix socket.
+        stands left of it is the client's own invention. If all are ours, it is the farthest. A
+        trusted peer that speaks for nobody is one of ours (a probe, a load test), and so is who
+        is at a Unix socket.
 
         Args:
             peer: Address at the other end of the connection; empty at a Unix socket.
@@ -66,6 +68,8 @@ class Addresses:
         found = self._known.get(asked)
         if found is None:
             found = self._find(peer, forwarded)
+            if forwarded is not None and len(forwarded) > _MOST_FORWARDED:
+                return found
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[asked] = found
@@ -78,13 +82,14 @@ class Addresses:
     def _find(self, peer: str, forwarded: bytes | None) -> str:
         if not self._trusts(peer):
             return _key(_address(peer)) or peer
+        farthest: Address | None = None
         for hop in _hops(forwarded):
-            address = _address(hop)
-            if address is None:
+            farthest = _address(hop)
+            if farthest is None:
                 return peer  # who passed it on answers for what it did not name
-            if not self._is_ours(address):
-                return _key(address)
-        return ""
+            if not self._is_ours(farthest):
+                break
+        return _key(farthest)
 
     def _is_ours(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
