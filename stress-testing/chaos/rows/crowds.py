@@ -19,7 +19,7 @@ from ugc_core.clock import SystemClock
 
 _TIMES = 10
 _SLOW = 20
-_BODY_TIMEOUT_S = 3.0
+_BODY_TIMEOUT_S = 6.0
 _STRANGER = UUID(int=99)
 _REFUSALS = {400, 408, 413, 415, 422}
 _UNDER_LOAD = {202, 503}

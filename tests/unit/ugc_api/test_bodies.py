@@ -1,6 +1,7 @@
 """How a body arrives: in pieces, too slowly, too large, or not at all."""
 
 import asyncio
+import time
 
 import pytest
 from starlette.requests import ClientDisconnect
@@ -116,3 +117,22 @@ async def test_a_request_that_is_cancelled_while_it_waits_stays_cancelled():
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def test_a_loop_that_was_held_up_does_not_blame_the_client():
+    """The body came in time, but nobody looked: another callback had the loop for too long."""
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def receive():
+        return {"type": "http.request", "body": await pieces.get(), "more_body": False}
+
+    def hold_the_loop() -> None:
+        until = time.monotonic() + 0.1
+        while time.monotonic() < until:
+            pass
+        # What came meanwhile is only found now.
+        asyncio.get_running_loop().call_soon(pieces.put_nowait, b"{}")
+
+    asyncio.get_running_loop().call_soon(hold_the_loop)
+
+    assert await read_body({}, receive, limit=10, patience=Patience(0.05)) == b"{}"

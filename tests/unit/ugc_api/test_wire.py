@@ -64,3 +64,17 @@ def test_who_is_refused_is_looked_at_too_until_it_is_gone(clock):
 def test_the_sweep_comes_often_enough_for_the_shortest_deadline(clock):
     assert make_wire(clock).sweep_s == 1
     assert make_wire(clock, header_timeout_s=0.4).sweep_s == 0.1
+
+
+async def test_a_sweep_that_comes_late_blames_nobody(clock):
+    """The loop was held up: what came meanwhile lies in the sockets, unread."""
+    wire = make_wire(clock)
+    connection = FakeConnection()
+    wire.arrives(connection, "203.0.113.9")
+
+    await clock.sleep(wire.sweep_s + 1.5)
+    wire.sweep()
+    await clock.sleep(wire.sweep_s)
+    wire.sweep()
+
+    assert connection.looked_at == [clock.now()]

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from msgspec import Struct
+
+_TURN_S = 0.01
 
 
 class Wait(Struct, eq=False):
@@ -55,11 +58,21 @@ class Patience:
         return wait
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel who is late, and look again when the next one may be."""
+        """Ask who is late once more, and look again when the next one may be."""
+        self._timer = None
         waits, now = self._waits, loop.time()
+        late: list[Wait] = []
         while waits and (waits[0].task is None or waits[0].due <= now):
-            wait = waits.popleft()
-            if wait.task is not None:
-                wait.expired = True
-                wait.task.cancel()
-        self._timer = loop.call_at(waits[0].due, self._look, loop) if waits else None
+            late.append(waits.popleft())
+        # If the loop was held up, it is the loop that is late: what has come meanwhile is read
+        # in its next turn, and the tasks that wait for it go on in the one after.
+        loop.call_later(_TURN_S, loop.call_later, _TURN_S, _end, late)
+        if waits:
+            self._timer = loop.call_at(waits[0].due, self._look, loop)
+
+
+def _end(late: Sequence[Wait]) -> None:
+    for wait in late:
+        if wait.task is not None:
+            wait.expired = True
+            wait.task.cancel()

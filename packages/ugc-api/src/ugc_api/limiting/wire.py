@@ -20,6 +20,8 @@ from ugc_core.clock import Clock
 
 _SWEEPS_IN_A_TIMEOUT: Final = 4
 _SWEEP_S: Final = 1.0
+_HELD_UP_S: Final = 1.0
+"""A sweep that comes so much too late says something of this process, and not of its clients."""
 _LINGERING: Final = 64
 """Refused connections that may wait for their client to read why; more are cut off at once."""
 
@@ -105,7 +107,9 @@ class Wire:
 
     def sweep(self) -> None:
         """Compare every connection with its deadlines."""
-        self.now = self._clock.now()
+        before, self.now = self.now, self._clock.now()
+        if self.now - before > self.sweep_s + _HELD_UP_S:
+            return  # it is the loop that is late; what has come meanwhile is read before the next
         for connection in [*self._all, *self._refused]:
             try:
                 connection.look(self.now)
