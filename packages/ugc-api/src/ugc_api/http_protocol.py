@@ -18,6 +18,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from ugc_api.corked import Corked
 from ugc_api.limiting.wire import Wire
 from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
@@ -83,6 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it at once."""
         super().connection_made(transport)
+        self._corked = Corked(transport)
         if detail := self._wire.arrives(self, self._peer()):
             self.connections.discard(self)
             self._refuse(kinds.OVERLOADED, detail)
@@ -140,6 +142,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.pipeline or self.parser.should_upgrade():
             self._check_rare()
         super().on_headers_complete()
+        self.cycle.transport = self._corked  # type: ignore[assignment]
         self.headers = []  # of trailers, which are no headers of a request that has begun
         self._state, self._since = _BODY, self._wire.now
         self._quiet = self._body_bytes = 0
@@ -176,6 +179,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Start the next request that is waiting, or be idle: uvicorn sets a timer there."""
+        self._corked.flush()
         self.server_state.total_requests += 1
         if self._held:
             self._release(sum(len(cycle.body) for cycle, _ in self.pipeline))
