@@ -26,10 +26,11 @@ PATIENCE_S = 30
 
 
 class ApiProcess:
-    """A running `ugc-api`, its address and its files."""
+    """A running `ugc-api`, its address and its files; `errors` is where its stderr goes."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.errors = folder / "stderr"
         self.environ = {
             "PATH": os.environ["PATH"],
             "UGC_API__PORT": "0",
@@ -45,7 +46,7 @@ class ApiProcess:
     @contextlib.contextmanager
     def running(self, command=(SCRIPT,), port: int | None = None):
         """Run it until the block ends; a `port` stands for the line that says it is ready."""
-        with (self.folder / "stderr").open("wb") as stderr:
+        with self.errors.open("wb") as stderr:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=stderr
             )
@@ -69,7 +70,7 @@ class ApiProcess:
         return self.process.wait(timeout=PATIENCE_S)
 
     def said(self) -> str:
-        return (self.folder / "stderr").read_text()
+        return self.errors.read_text() if self.errors.is_file() else ""
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a start that fails, to its end."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -180,6 +181,20 @@ async def test_a_disk_that_takes_no_more_stops_the_process_and_keeps_what_it_ack
     assert "damaged or its disk fails" in service.said()
     assert "Traceback" not in service.said()
     assert [str(event.event_id) for event in await stored(log)] == kept
+
+
+async def test_a_log_that_is_away_is_told_also_while_stderr_takes_no_line(tmp_path, log):
+    service = ApiProcess(tmp_path, UGC_LOG__APPEND_TIMEOUT_S="0.5")
+    service.errors = Path("/dev/full")
+    with service.running():
+        async with service.client() as client:
+            with holding_the_log(tmp_path / "log.db"):
+                answer = await client.post(ONE, json=report())
+                ready = await client.get("/readyz")
+
+    assert (answer.status_code, ready.status_code) == (503, 503)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "/problems/log-unavailable"
 
 
 async def test_a_signal_ends_a_start_that_still_waits_for_the_log(tmp_path, log):

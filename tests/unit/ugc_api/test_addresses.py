@@ -74,3 +74,22 @@ def test_nothing_that_a_client_invents_changes_who_it_is(invented):
     addresses = Addresses(TRUSTED)
 
     assert addresses.client_key("10.0.0.1", invented + b", 198.51.100.7") == "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "key"),
+    [
+        ("10.0.0.1", "1.2.3.4, " * 30 + "198.51.100.{}", "198.51.100.{}"),
+        ("203.0.113.{}", "198.51.100.7", "203.0.113.{}"),
+    ],
+    ids=["long", "of an untrusted peer"],
+)
+def test_what_anybody_can_invent_is_not_remembered(peer, forwarded, key):
+    addresses = Addresses(TRUSTED)
+
+    for number in range(1, 21):
+        headers = [(b"x-forwarded-for", forwarded.format(number).encode())]
+        for _ in range(2):
+            assert addresses.of_request(peer.format(number), headers) == key.format(number)
+
+    assert len(addresses._known) == 0

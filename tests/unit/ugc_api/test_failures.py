@@ -16,7 +16,12 @@ from structlog.testing import capture_logs
 from ugc_api.operating.envelope import Envelope
 from ugc_api.problems.kinds import KINDS
 from ugc_api.problems.problem import Problem
-from ugc_core.errors import LogBusyError, LogDamagedError, LogUnavailableError
+from ugc_core.errors import (
+    LogBusyError,
+    LogDamagedError,
+    LogUnavailableError,
+    RecordTooLargeError,
+)
 
 GOOD = {"progress": 1, "total": 2}
 
@@ -58,6 +63,22 @@ async def test_a_damaged_log_is_503_and_stops_the_process_once(make_api, failing
     assert answers[0].headers["retry-after"] == "5"
     assert "sync" not in answers[0].text
     assert api.damage == [error]
+
+
+async def test_a_batch_that_the_log_finds_too_large_is_413_and_counted(make_api, failing_log):
+    error = RecordTooLargeError("1048577 bytes, at most 1048576")
+    api = make_api(writer=lambda _: failing_log(error))
+
+    answer = await api.report([GOOD | {"film_id": str(api.film)}] * 2, path=api.many)
+    ready = await api.client.get("/readyz")
+
+    assert answer.status_code == 413
+    assert answer.json()["type"] == "/problems/too-large"
+    assert "split" in answer.json()["detail"]
+    assert "1048577" not in answer.text
+    assert api.metric("ugc_api_events_total", outcome="refused", reason="too-large") == 2
+    assert api.metric("ugc_api_append_seconds_count", outcome="too-large") == 1
+    assert ready.status_code == 200
 
 
 async def test_a_bug_is_500_without_internals_and_logged_with_its_traceback(make_api, failing_log):
