@@ -118,6 +118,15 @@ def test_a_body_may_come_in_chunks_of_one_byte(service):
         assert read_answer(peer).status == 202
 
 
+def test_a_client_that_asks_for_leave_to_send_gets_it_and_its_answer(service):
+    with connection(service) as peer:
+        peer.sendall(post(LENGTH, "Expect: 100-continue"))
+        leave = read_answer(peer)
+        peer.sendall(BODY)
+
+        assert (leave.status, read_answer(peer).status) == (100, 202)
+
+
 def test_a_trailer_is_no_header(service):
     lines = post(CHUNKED).split(b"\r\n")
     token = next(line for line in lines if line.startswith(b"Authorization"))
