@@ -348,9 +348,14 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _queued(transport: asyncio.Transport) -> int:
-    """Return the bytes that the client has not acknowledged: the kernel holds megabytes."""
+    """Return the bytes that the client has not acknowledged: the kernel holds megabytes.
+
+    Reference: tcp(7), SIOCOUTQ. Where the kernel does not tell, it is taken to hold nothing.
+    """
     peer = transport.get_extra_info("socket")
-    if not hasattr(termios, "TIOCOUTQ"):
+    try:
+        answer = fcntl.ioctl(peer.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
         return 0
-    found: tuple[int] = struct.unpack("i", fcntl.ioctl(peer.fileno(), termios.TIOCOUTQ, bytes(4)))
+    found: tuple[int] = struct.unpack("i", answer)
     return found[0]
