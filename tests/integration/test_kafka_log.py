@@ -43,6 +43,16 @@ async def test_many_appends_at_once_share_a_few_records(section):
     assert marks[0].high <= 2000 // section.pack_lines + 4
 
 
+async def test_company_enough_does_not_wait_for_more(section):
+    kafka = msgspec.structs.replace(section.kafka, linger_ms=3_600_000.0)
+    section = msgspec.structs.replace(section, kafka=kafka)
+    async with kafka_ports(section, CLOCK) as log:
+        calls = [log.writer.append(b"user-%d" % n, [b"%d" % n]) for n in range(64)]
+        receipts = await asyncio.gather(*calls)
+
+    assert len({(r.partition, r.offset, r.line) for r in receipts}) == 64
+
+
 async def test_after_a_batch_out_of_order_a_new_producer_takes_over(section):
     async with kafka_ports(section, CLOCK) as log:
         receipt = await log.writer.append(b"viewer", [b"before"])

@@ -196,6 +196,7 @@ def build(
     follow_tokens(metrics, bearer.counts)
     limits = limits or LimitsSection()
     addresses = Addresses(limits.trusted_proxies)
+    admission = Admission(limits.max_in_flight)
     limiter = Limiter(limits, addresses=addresses, metrics=metrics, clock=clock)
     health = Health(
         admin=MemoryLogAdmin(log),
@@ -207,9 +208,16 @@ def build(
     services = Services(
         settings=settings or ApiSection(docs_password="open sesame"),
         bearer=bearer,
-        admission=Admission(limits.max_in_flight),
+        admission=admission,
         limiter=limiter,
-        wire=Wire(limits, body_timeout_s=10, addresses=addresses, metrics=metrics, clock=clock),
+        wire=Wire(
+            limits,
+            body_timeout_s=10,
+            addresses=addresses,
+            admission=admission,
+            metrics=metrics,
+            clock=clock,
+        ),
         intake=Intake(
             writer=writer(log),
             clock=clock,

@@ -110,6 +110,20 @@ async def test_a_bad_item_is_refused_and_its_neighbours_are_kept(
     assert {str(event.event_id) for event in api.kept()} == {before["event_id"], after["event_id"]}
 
 
+TWO_IN_A_LINE = b'{"progress": 1, "total": 9, "viewed_at": 1767225600000}' * 2
+"""A stream of values has two reports here, a batch of lines has one line that is none."""
+
+
+async def test_two_reports_in_a_line_are_no_line(api, make_report):
+    good = item(make_report)
+
+    answer = await send_lines(api, TWO_IN_A_LINE + b"\n" + ndjson(good))
+
+    refused, accepted = answer.json()["items"]
+    assert refused["problem"]["type"] == "/problems/malformed-body"
+    assert accepted["event_id"] == good["event_id"]
+
+
 @pytest.mark.parametrize("line", [b"{", b'{"progress": NaN}', b"\xff", b'{"x":' * 5000])
 async def test_a_malformed_line_costs_itself_alone(api, make_report, line):
     good = item(make_report)

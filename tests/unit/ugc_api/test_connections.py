@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from ugc_api.http_protocol import HttpProtocol
 from ugc_api.limiting.addresses import Addresses
+from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_core.api_settings import LimitsSection
@@ -74,6 +75,7 @@ class Served:
     Attributes:
         port: Where it listens.
         state: What uvicorn knows of its connections and tasks.
+        admission: How many requests may be under way; nothing here counts them.
     """
 
     def __init__(self, app, clock):
@@ -81,10 +83,12 @@ class Served:
         self.clock = clock
         self.state = ServerState()
         limits = LimitsSection()
+        self.admission = Admission(1)
         self.wire = Wire(
             limits,
             body_timeout_s=BODY_TIMEOUT_S,
             addresses=Addresses(limits.trusted_proxies),
+            admission=self.admission,
             metrics=ApiMetrics(),
             clock=clock,
         )
@@ -196,6 +200,36 @@ STAYS = pytest.mark.parametrize(
     [(b"Host: a", BODY_TIMEOUT_S), (b"Connection: close", 10)],
     ids=["kept alive", "closed"],
 )
+
+
+@on_uvloop
+async def test_who_comes_back_at_once_after_a_503_is_not_read_for_a_while(clock, caplog):
+    asked = []
+
+    async def app(scope, _, send):
+        asked.append(scope["path"])
+        await answer(send, 503, b"no")
+
+    async with serving(app, clock, caplog) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        assert served.admission.enter()  # and so it is full
+        writer.write(REPORT)
+        await reader.readuntil(b"no")
+        writer.write(REPORT)
+        _, other = await asyncio.open_connection("127.0.0.1", served.port)
+        other.write(REPORT)
+        await served.until(lambda: len(asked) == 2)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        served.wire.wake()
+        assert len(asked) == 2
+        await clock.sleep(1)
+        served.wire.wake()
+        await reader.readuntil(b"no")
+        writer.close()
+        other.close()
+
+    assert len(asked) == 3
 
 
 @STAYS

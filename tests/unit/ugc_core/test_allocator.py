@@ -5,7 +5,7 @@ import gc
 from functools import lru_cache
 from weakref import ref
 
-from ugc_core.allocator import collecting, forgotten, give_back
+from ugc_core.allocator import collecting, collecting_seldom, forgotten, give_back
 
 
 class SteppedClock:
@@ -45,6 +45,22 @@ async def test_cycles_are_freed_by_the_clock_and_at_no_other_time():
         assert knot() is None
 
     assert gc.isenabled()
+
+
+def test_what_is_left_behind_in_great_numbers_is_collected_and_what_was_there_is_not_looked_at():
+    before = gc.get_threshold()
+    old = Knot()
+    with collecting_seldom():
+        assert not any(known is old for known in gc.get_objects())
+        first = ref(Knot())
+        some = [Knot() for _ in range(10_000)]
+        assert first() is not None
+        more = [Knot() for _ in range(50_000)]
+        assert first() is None
+
+    assert gc.get_threshold() == before
+    assert len(some) + len(more) == 60_000
+    assert any(known is old for known in gc.get_objects())
 
 
 def test_caches_that_lie_amid_a_backlog_go_with_it():

@@ -15,7 +15,7 @@ from ugc_api.intake.beacon_grants import BeaconGrants
 from ugc_api.intake.beacons import BeaconReports
 from ugc_api.intake.front import Front
 from ugc_api.intake.patience import Patience
-from ugc_api.intake.route import WriteRoute
+from ugc_api.intake.route import Reception, WriteRoute
 from ugc_api.intake.single import SingleReport
 from ugc_api.intake.traced import Traced
 from ugc_api.limiting.gate import Gate
@@ -72,35 +72,17 @@ def _for_our_hosts(app: ASGIApp, services: Services) -> ASGIApp:
 def _write_routes(services: Services) -> tuple[SingleReport, Sequence[WriteRoute]]:
     """Build what is answered in front of the framework."""
     settings, intake, bearer = services.settings, services.intake, services.bearer
-    metrics, clock, tokens = services.metrics, services.clock, services.beacons
-    patience = Patience(settings.body_timeout_s)
-    single = SingleReport(
-        intake=intake,
-        bearer=bearer,
-        limits=settings,
-        patience=patience,
-        metrics=metrics,
-        clock=clock,
+    tokens = services.beacons
+    reception = Reception(
+        metrics=services.metrics,
+        clock=services.clock,
+        patience=Patience(settings.body_timeout_s),
     )
-    batch = BatchReports(
-        intake=intake,
-        bearer=bearer,
-        limits=settings,
-        patience=patience,
-        metrics=metrics,
-        clock=clock,
-    )
-    beacons = BeaconReports(
-        intake=intake,
-        tokens=tokens,
-        most=settings.max_batch_events,
-        patience=patience,
-        metrics=metrics,
-        clock=clock,
-    )
-    grants = BeaconGrants(
-        bearer=bearer, tokens=tokens, patience=patience, metrics=metrics, clock=clock
-    )
+    single = SingleReport(reception, intake=intake, bearer=bearer, limits=settings)
+    batch = BatchReports(reception, intake=intake, bearer=bearer, limits=settings)
+    most = settings.max_batch_events
+    beacons = BeaconReports(reception, intake=intake, tokens=tokens, most=most)
+    grants = BeaconGrants(reception, bearer=bearer, tokens=tokens)
     return single, (batch, beacons, grants)
 
 

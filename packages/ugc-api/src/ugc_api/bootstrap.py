@@ -45,6 +45,7 @@ async def open_services(
     """
     limits = settings.limits
     addresses = Addresses(limits.trusted_proxies)
+    admission = Admission(limits.max_in_flight)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         secrets = secrets_of(settings)
@@ -85,12 +86,13 @@ async def open_services(
             settings=settings.api,
             bearer=auth.bearer,
             beacons=make_beacon_tokens(settings.auth, clock),
-            admission=Admission(limits.max_in_flight),
+            admission=admission,
             limiter=limiter,
             wire=Wire(
                 limits,
                 body_timeout_s=settings.api.body_timeout_s,
                 addresses=addresses,
+                admission=admission,
                 metrics=metrics,
                 clock=clock,
             ),

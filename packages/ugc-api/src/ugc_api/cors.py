@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.paths import BEACONS_PATH
+from ugc_api.scopes import header
 from ugc_core.clock import Clock
 
 Pairs = Sequence[tuple[bytes, bytes]]
@@ -102,7 +103,7 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer a preflight."""
-        origin = _header(scope, b"origin") if scope["type"] == "http" else None
+        origin = header(scope, b"origin") if scope["type"] == "http" else None
         if origin is None or not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
@@ -122,7 +123,7 @@ class Cors:
 
     def _asked(self, scope: Scope) -> Ability | None:
         """Return what a preflight asks for; None if it is none, or for nothing that is here."""
-        asking = _header(scope, b"access-control-request-method")
+        asking = header(scope, b"access-control-request-method")
         if scope["method"] != "OPTIONS" or asking is None:
             return None
         return next((one for one in self._abilities if one.path.match(scope["path"])), None)
@@ -136,16 +137,8 @@ class Cors:
             (b"access-control-allow-headers", ability.headers.encode()),
             (b"access-control-max-age", self._max_age),
             _VARY,
-            (HEADER, request_id(_header(scope, HEADER), self._clock)),
+            (HEADER, request_id(header(scope, HEADER), self._clock)),
         ]
         self._metrics.request_ended(ability.template, scope["method"], 204)
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
-
-
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return None

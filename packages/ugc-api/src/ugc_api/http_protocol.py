@@ -6,9 +6,7 @@ over all connections (`ugc_api.limiting.wire`), not by timers.
 """
 
 import asyncio
-import fcntl
-import struct
-import termios
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import httptools
@@ -18,10 +16,13 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from ugc_api.corked import Corked
+from ugc_api.exchange import Exchange, opened
+from ugc_api.light_task import LightTask
 from ugc_api.limiting.wire import Wire
 from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
+from ugc_api.scopes import WHOLE_BODY
+from ugc_api.send_queue import unacknowledged
 
 _SLICE: Final = 16_384
 """Bytes that are parsed at once: so many may come before a bound is looked at again."""
@@ -55,6 +56,8 @@ class BlamedError(Exception):
 class HttpProtocol(HttpToolsProtocol):
     """One connection. Where a request ends is never in doubt: where it could be, it is closed."""
 
+    cycle: Exchange  # type: ignore[mutable-override]  # uvicorn's own are made nowhere
+
     def __init__(
         self,
         config: Config,
@@ -63,10 +66,20 @@ class HttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         wire: Wire,
+        lightly: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """Wait for a client."""
+        """Wait for a client.
+
+        Args:
+            config: The server's; it knows of no WebSocket.
+            server_state: What its connections share.
+            app_state: What the application's lifespan left.
+            wire: Bounds and deadlines.
+            lightly: Names paths to which a whole POST is passed by a light task.
+        """
         super().__init__(config, server_state, app_state, _loop)
         self._wire = wire
+        self._lightly = lightly
         self._max_headers = wire.section.max_headers
         self._max_header_bytes = wire.section.max_header_bytes
         self._state = _IDLE
@@ -79,12 +92,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._blame: tuple[Kind, str] | None = None
         self._stalled_at: float | None = None
         self._unread = 0
+        self._begun: RequestResponseCycle | None = None
         self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it at once."""
         super().connection_made(transport)
-        self._corked = Corked(transport)
         if detail := self._wire.arrives(self, self._peer()):
             self.connections.discard(self)
             self._refuse(kinds.OVERLOADED, detail)
@@ -106,10 +119,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse what came, a bounded part at a time."""
         if len(data) <= _SLICE:
             self._feed(data)
-            return
-        view = memoryview(data)
-        for start in range(0, len(data), _SLICE):
-            self._feed(view[start : start + _SLICE])
+        else:
+            view = memoryview(data)
+            for start in range(0, len(data), _SLICE):
+                self._feed(view[start : start + _SLICE])
+        if (begun := self._begun) is not None:
+            self._begun = None
+            self._start_asgi_task(begun, self.app)
 
     def _feed(self, data: bytes | memoryview) -> None:
         if self._deaf:
@@ -127,6 +143,16 @@ class HttpProtocol(HttpToolsProtocol):
                 self._blame = self._too_large()
                 self._fail()
 
+    def _begin(self) -> None:
+        """Put the request in its turn; it starts when all has been parsed that is here."""
+        before: Exchange | None = self.cycle
+        self.cycle = opened(self)
+        if before is None or before.response_complete:
+            self._begun = self.cycle
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
     # --- what the parser finds
 
     def on_message_begin(self) -> None:
@@ -141,8 +167,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._check_size()
         if self.pipeline or self.parser.should_upgrade():
             self._check_rare()
-        super().on_headers_complete()
-        self.cycle.transport = self._corked  # type: ignore[assignment]
+        self._begin()
         self.headers = []  # of trailers, which are no headers of a request that has begun
         self._state, self._since = _BODY, self._wire.now
         self._quiet = self._body_bytes = 0
@@ -179,7 +204,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Start the next request that is waiting, or be idle: uvicorn sets a timer there."""
-        self._corked.flush()
         self.server_state.total_requests += 1
         if self._held:
             self._release(sum(len(cycle.body) for cycle, _ in self.pipeline))
@@ -192,9 +216,18 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
         elif self._state is _IDLE:
             self._since = self._wire.now
+            if self._wire.admission.full and self.cycle.status == kinds.OVERLOADED.status:
+                self.flow.pause_reading()
+                self._wire.rest(self)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
+        scope = cycle.scope
+        if scope["method"] == "POST" and not cycle.more_body:
+            scope["extensions"] = {WHOLE_BODY: {"body": bytes(cycle.body)}}
+            if self._lightly(scope["path"]):
+                LightTask(cycle.run_asgi(app), self.loop, self.tasks)
+                return
         super()._start_asgi_task(cycle, app)
 
     # --- bounds that are seldom looked at
@@ -279,7 +312,7 @@ class HttpProtocol(HttpToolsProtocol):
         return self._reads_nothing(now, self._wire.body_timeout_s)
 
     def _reads_nothing(self, now: float, most_s: float) -> bool:
-        unread = self.transport.get_write_buffer_size() + _queued(self.transport)
+        unread = self.transport.get_write_buffer_size() + unacknowledged(self.transport)
         enough = self._wire.section.min_body_bytes_per_s * most_s
         if self._stalled_at is None or self._unread - unread > enough:
             self._stalled_at, self._unread = now, unread
@@ -288,6 +321,11 @@ class HttpProtocol(HttpToolsProtocol):
     def _is_busy(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
+
+    def wake(self) -> None:
+        """Go on reading after a rest."""
+        if not self.transport.is_closing() and not self._is_busy():
+            self.flow.resume_reading()
 
     # --- ends
 
@@ -345,17 +383,3 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""
-
-
-def _queued(transport: asyncio.Transport) -> int:
-    """Return the bytes that the client has not acknowledged: the kernel holds megabytes.
-
-    Reference: tcp(7), SIOCOUTQ. Where the kernel does not tell, it is taken to hold nothing.
-    """
-    peer = transport.get_extra_info("socket")
-    try:
-        answer = fcntl.ioctl(peer.fileno(), termios.TIOCOUTQ, bytes(4))
-    except OSError:
-        return 0
-    found: tuple[int] = struct.unpack("i", answer)
-    return found[0]

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from uvicorn import Config, Server
@@ -15,16 +15,19 @@ from uvicorn import Config, Server
 from ugc_api.app import create_app
 from ugc_api.bootstrap import open_services
 from ugc_api.http_protocol import HttpProtocol
+from ugc_api.intake.single import is_single
 from ugc_api.limiting.open_files import room_for_connections
 from ugc_api.limiting.wire import Wire
+from ugc_core.allocator import collecting_seldom
 from ugc_core.api_settings import ApiSection
-from ugc_core.clock import SystemClock
+from ugc_core.clock import Clock, SystemClock
 from ugc_core.errors import ConfigError, InUseError, LogDamagedError
 from ugc_core.settings import Settings
 
 _BACKLOG = 2048
 _LAST_WORDS_S = 1.0
 """What is cut off at the end may take so long to say so."""
+_LOOK_S = 0.01
 _TICKS_A_SECOND = 10
 """So often uvicorn looks whether to stop."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -33,10 +36,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class QuietServer(Server):
     """uvicorn without its habit of dying by the signal that it was stopped with."""
 
-    def __init__(self, config: Config, wire: Wire) -> None:
+    def __init__(self, config: Config, *, wire: Wire, clock: Clock) -> None:
         """Hold the connections of `wire` to their deadlines."""
         super().__init__(config)
         self._wire = wire
+        self._clock = clock
         self._sweep_every = max(round(wire.sweep_s * _TICKS_A_SECOND), 1)
 
     @contextmanager
@@ -56,6 +60,7 @@ class QuietServer(Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Look after the connections, too."""
+        self._wire.wake()
         if counter % self._sweep_every == 0:
             self._wire.sweep()
         return await super().on_tick(counter)
@@ -64,8 +69,10 @@ class QuietServer(Server):
         """Finish what is under way; every further answer closes its connection."""
         self._wire.draining = True
         await super().shutdown(sockets)
-        if cancelled := self.server_state.tasks:
-            await asyncio.wait(cancelled, timeout=_LAST_WORDS_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                while self.server_state.tasks:
+                    await self._clock.sleep(_LOOK_S)
 
 
 async def serve(settings: Settings) -> None:
@@ -83,13 +90,14 @@ async def serve(settings: Settings) -> None:
         server.should_exit = True
 
     with _ends_quietly(), bind(settings.api) as listening:
-        async with open_services(settings, clock=SystemClock(), on_damage=stop) as services:
+        clock = SystemClock()
+        async with open_services(settings, clock=clock, on_damage=stop) as services:
             wire = services.wire
             wire.max_connections = room_for_connections(wire.max_connections)
             server = QuietServer(
                 Config(
                     create_app(services),
-                    http=partial(HttpProtocol, wire=wire),  # type: ignore[arg-type]  # it makes one
+                    http=partial(HttpProtocol, wire=wire, lightly=is_single),  # type: ignore[arg-type]  # it makes one
                     ws="none",
                     lifespan="off",
                     log_config=None,
@@ -100,9 +108,11 @@ async def serve(settings: Settings) -> None:
                     backlog=_BACKLOG,
                     timeout_graceful_shutdown=math.ceil(settings.api.drain_s),
                 ),
-                wire,
+                wire=wire,
+                clock=clock,
             )
-            await server.serve([listening])
+            with collecting_seldom():
+                await server.serve([listening])
     if damage:
         raise damage[0]
 

@@ -37,7 +37,8 @@ class KafkaSection(Section, frozen=True, kw_only=True):
         replication: Copies of each partition that `ugc init` asks for.
         min_insync_replicas: Copies that must have a record before it is acknowledged; one
             less than `replication` lets a broker fail without a stop.
-        compression: How records are compressed on their way and on the brokers' disks.
+        compression: How records are compressed on their way and on the brokers' disks; zstd
+            needs Kafka 2.1.
         linger_ms: How long a first report waits for others to share its record, in
             milliseconds.
         session_timeout_s: How long a group waits for a member that has fallen silent, in
@@ -60,7 +61,7 @@ class KafkaSection(Section, frozen=True, kw_only=True):
     password_file: Path | None = None
     replication: Annotated[int, Meta(gt=0, le=32)] = 3
     min_insync_replicas: Annotated[int, Meta(gt=0, le=32)] = 2
-    compression: Compression = "lz4"
+    compression: Compression = "zstd"
     linger_ms: Annotated[float, Meta(ge=0, le=1000)] = 5.0
     session_timeout_s: PositiveSeconds = 10.0
     rebalance_timeout_s: PositiveSeconds = 60.0

@@ -10,12 +10,9 @@ from ugc_api.intake.bodies import Headers
 from ugc_api.intake.idempotency import IDEMPOTENCY_KEY, many_by_key
 from ugc_api.intake.intake import Intake
 from ugc_api.intake.items import split
-from ugc_api.intake.patience import Patience
-from ugc_api.intake.route import WriteRoute
-from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.intake.route import Reception, WriteRoute
 from ugc_api.paths import MANY_PATH
 from ugc_core.api_settings import ApiSection
-from ugc_core.clock import Clock
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,30 +23,20 @@ class BatchReports(WriteRoute):
     template = MANY_PATH
 
     def __init__(
-        self,
-        *,
-        intake: Intake,
-        bearer: Bearer,
-        limits: ApiSection,
-        patience: Patience,
-        metrics: ApiMetrics,
-        clock: Clock,
+        self, reception: Reception, *, intake: Intake, bearer: Bearer, limits: ApiSection
     ) -> None:
         """Take batches within the limits."""
-        super().__init__(metrics=metrics, clock=clock)
+        super().__init__(reception)
         self._intake = intake
         self._identify = bearer.identify
         self._limits = limits
-        self._patience = patience
 
-    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
+    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Keep what can be kept, and say what became of each item."""
         identity = self._identify(headers.get(b"authorization"))
         kind = bodies.media_type(headers, (media_types.JSON, media_types.NDJSON))
         key, user_id = headers.get(IDEMPOTENCY_KEY), identity.viewer.user_id
         amend = None if key is None else many_by_key(key, user_id=user_id)
-        body = await bodies.read_body(
-            headers, receive, limit=self._limits.max_batch_bytes, patience=self._patience
-        )
+        body = await self.body(scope, headers, receive, limit=self._limits.max_batch_bytes)
         items = split(body, kind, most=self._limits.max_batch_events)
         return _encode(await self._intake.many(items, identity, amend=amend))

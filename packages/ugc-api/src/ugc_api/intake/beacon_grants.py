@@ -13,14 +13,11 @@ from ugc_api.intake import bodies
 from ugc_api.intake.beacons import offered
 from ugc_api.intake.bodies import Headers
 from ugc_api.intake.decoding import decoded
-from ugc_api.intake.patience import Patience
-from ugc_api.intake.route import WriteRoute
-from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.intake.route import Reception, WriteRoute
 from ugc_api.paths import BEACON_TOKENS_PATH
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import FieldError, ProblemError, refuse_parameter
 from ugc_core.acceptance import Viewer
-from ugc_core.clock import Clock
 from ugc_core.events import NIL
 
 _MAX_BYTES = 4096
@@ -63,26 +60,19 @@ class BeaconGrants(WriteRoute):
     code = 200
 
     def __init__(
-        self,
-        *,
-        bearer: Bearer,
-        tokens: BeaconTokens | None,
-        patience: Patience,
-        metrics: ApiMetrics,
-        clock: Clock,
+        self, reception: Reception, *, bearer: Bearer, tokens: BeaconTokens | None
     ) -> None:
         """Make them by `tokens`; without it none."""
-        super().__init__(metrics=metrics, clock=clock)
+        super().__init__(reception)
         self._identify = bearer.identify
         self._tokens = tokens
-        self._patience = patience
 
-    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
+    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Give a token for one viewer and one film."""
         viewer = self._identify(headers.get(b"authorization")).viewer
         tokens = offered(self._tokens)
         bodies.media_type(headers, (media_types.JSON,))
-        body = await bodies.read_body(headers, receive, limit=_MAX_BYTES, patience=self._patience)
+        body = await self.body(scope, headers, receive, limit=_MAX_BYTES)
         token = tokens.issue(_grant(decoded(_decode, body), viewer))
         return _encode(BeaconToken(token=token, expires_in=tokens.ttl_s))
 

@@ -17,13 +17,10 @@ from ugc_api.intake.bodies import Headers
 from ugc_api.intake.decoding import decoded
 from ugc_api.intake.intake import Intake
 from ugc_api.intake.items import Amend
-from ugc_api.intake.patience import Patience
-from ugc_api.intake.route import Pairs, WriteRoute
-from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.intake.route import Pairs, Reception, WriteRoute
 from ugc_api.paths import BEACONS_PATH
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, of_item
-from ugc_core.clock import Clock
 from ugc_core.errors import ForeignReportError
 from ugc_core.events import Report
 
@@ -56,29 +53,19 @@ class BeaconReports(WriteRoute):
     pairs: Pairs = ((b"cache-control", b"no-store"),)
 
     def __init__(
-        self,
-        *,
-        intake: Intake,
-        tokens: BeaconTokens | None,
-        most: int,
-        patience: Patience,
-        metrics: ApiMetrics,
-        clock: Clock,
+        self, reception: Reception, *, intake: Intake, tokens: BeaconTokens | None, most: int
     ) -> None:
         """Take at most `most` reports at once; without `tokens` none."""
-        super().__init__(metrics=metrics, clock=clock)
+        super().__init__(reception)
         self._intake = intake
         self._tokens = tokens
         self._most = most
-        self._patience = patience
 
-    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:  # noqa: ARG002 - the path says nothing
+    async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Keep what can be kept; nobody reads a verdict, so those that are refused are counted."""
         tokens = offered(self._tokens)
         bodies.media_type(headers, (media_types.JSON, media_types.TEXT))
-        body = await bodies.read_body(
-            headers, receive, limit=MAX_BEACON_BYTES, patience=self._patience
-        )
+        body = await self.body(scope, headers, receive, limit=MAX_BEACON_BYTES)
         beacon = decoded(_decode, body)
         grant = tokens.read(beacon.token)
         items = [] if beacon.reports is UNSET else beacon.reports

@@ -41,7 +41,14 @@ def media_type(headers: Headers, taken: tuple[str, ...]) -> str:
     return name
 
 
-async def read_body(headers: Headers, receive: Receive, *, limit: int, patience: Patience) -> bytes:
+async def read_body(
+    headers: Headers,
+    receive: Receive,
+    *,
+    limit: int,
+    patience: Patience,
+    whole: bytes | None = None,
+) -> bytes:
     """Return the whole body, inflated.
 
     Args:
@@ -49,6 +56,7 @@ async def read_body(headers: Headers, receive: Receive, *, limit: int, patience:
         receive: Where it comes from.
         limit: Most bytes, on the wire and inflated.
         patience: Longest wait for the last byte.
+        whole: The body, if it is here already; nothing is received then.
 
     Raises:
         ProblemError: It is too large, too slow, or not compressed in a way that is taken.
@@ -56,6 +64,15 @@ async def read_body(headers: Headers, receive: Receive, *, limit: int, patience:
     """
     encoding = headers.get(b"content-encoding")
     coding = "" if encoding is None else coding_of(encoding.decode("latin-1"))
+    body = whole
+    if body is None:
+        body = await _received(headers, receive, limit, patience)
+    elif len(body) > limit:
+        raise _too_large(limit)
+    return inflate(body, coding, limit=limit) if coding else body
+
+
+async def _received(headers: Headers, receive: Receive, limit: int, patience: Patience) -> bytes:
     wait = patience.begin()
     try:
         body = await _read(headers, receive, limit)
@@ -68,9 +85,13 @@ async def read_body(headers: Headers, receive: Receive, *, limit: int, patience:
         wait.end()
     if body is None:
         await _discard(headers, receive)
-        detail = f"The body is larger than {limit} bytes."
-        raise ProblemError(kinds.TOO_LARGE, detail, headers=_CLOSE)
-    return inflate(body, coding, limit=limit) if coding else body
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> ProblemError:
+    detail = f"The body is larger than {limit} bytes."
+    return ProblemError(kinds.TOO_LARGE, detail, headers=_CLOSE)
 
 
 async def _read(headers: Headers, receive: Receive, limit: int) -> bytes | None:

@@ -12,8 +12,22 @@ from ugc_core.acceptance import refusal
 T = TypeVar("T")
 
 
-def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+def _of_field(error: msgspec.ValidationError) -> ProblemError:
+    return of_refusal(refusal(error))
+
+
+def decoded(
+    decode: Callable[[bytes], T],
+    body: bytes,
+    *,
+    of_form: Callable[[msgspec.ValidationError], ProblemError] = _of_field,
+) -> T:
     """Return what `decode` makes of a body.
+
+    Args:
+        decode: Reads it.
+        body: The body.
+        of_form: Makes the problem of JSON that has another form.
 
     Raises:
         ProblemError: It is no JSON, or not of that form.
@@ -21,7 +35,7 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
     try:
         return decode(body)
     except msgspec.ValidationError as error:
-        raise of_refusal(refusal(error)) from error
+        raise of_form(error) from error
     except RecursionError as error:
         raise ProblemError(kinds.MALFORMED_BODY, "the JSON is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

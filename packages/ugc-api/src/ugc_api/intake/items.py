@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from ugc_api import media_types
+from ugc_api.intake.decoding import decoded
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import MAX_DEPTH
@@ -17,7 +18,9 @@ Amend = Callable[[Report, int], Report]
 """Completes the report at a place of its request before it is judged, or refuses it."""
 
 _decode_reports = msgspec.json.Decoder(list[Report]).decode
+_decode_lines = msgspec.json.Decoder(Report).decode_lines
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
+_OPENED, _CLOSED = set(b"{"), set(b"}")
 
 
 def split(body: bytes, kind: str, *, most: int) -> Sequence[Item]:
@@ -33,29 +36,39 @@ def split(body: bytes, kind: str, *, most: int) -> Sequence[Item]:
     return items
 
 
-def _lines(body: bytes) -> list[bytes]:
-    """Return the lines that hold something; a line may end in CR LF."""
-    return [line for line in body.split(b"\n") if line.strip()]
+def _lines(body: bytes) -> Sequence[Item]:
+    """Take the lines that hold something; a line may end in CR LF."""
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    # The decoder reads a stream of values and ignores where lines end, so finding as many of them
+    # as lines proves one a line only where none can span two: after `}` none goes on with `{`.
+    if {line[0] for line in lines} == _OPENED and {line[-1] for line in lines} == _CLOSED:
+        reports = _reports(_decode_lines, body)
+        if reports is not None and len(reports) == len(lines):
+            return reports
+    return lines
 
 
 def _array(body: bytes) -> Sequence[Item]:
+    reports = _reports(_decode_reports, body)
+    return _raw(body) if reports is None else reports
+
+
+def _reports(decode: Callable[[bytes], list[Report]], body: bytes) -> list[Report] | None:
+    """Decode all at once; None if one is malformed, or may be nested too deeply."""
     try:
-        reports = _decode_reports(body)
+        reports = decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _raw(body)
+        return None
     # Every item opens an object of its own, so what is left of the brackets bounds how deep
     # any one of them can be.
     opened = body.count(b"{") + body.count(b"[")
-    return reports if opened - len(reports) < MAX_DEPTH else _raw(body)
+    return reports if opened - len(reports) < MAX_DEPTH else None
 
 
 def _raw(body: bytes) -> Sequence[Raw]:
-    try:
-        return _decode_array(body)
-    except msgspec.ValidationError as error:
-        detail = "The body must be a JSON array of reports."
-        raise ProblemError(kinds.REFUSED_REPORT, detail) from error
-    except RecursionError as error:
-        raise ProblemError(kinds.MALFORMED_BODY, "the JSON is nested too deeply") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProblemError(kinds.MALFORMED_BODY, f"not valid JSON: {error}") from error
+    return decoded(_decode_array, body, of_form=_no_array)
+
+
+def _no_array(_: msgspec.ValidationError) -> ProblemError:
+    detail = "The body must be a JSON array of reports."
+    return ProblemError(kinds.REFUSED_REPORT, detail)

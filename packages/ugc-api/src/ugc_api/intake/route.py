@@ -5,28 +5,45 @@ stress-testing/bench/api_hot_path.py), and this is the route that every player c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ugc_api import media_types
-from ugc_api.intake.bodies import Headers
+from ugc_api.intake.bodies import Headers, read_body
 from ugc_api.intake.idempotency import IDEMPOTENCY_KEY
+from ugc_api.intake.patience import Patience
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
-from ugc_api.problems.problem import ProblemError, encoded
+from ugc_api.problems.problem import ProblemError, raw
+from ugc_api.scopes import whole_body
 from ugc_core.clock import Clock
 
 Pairs = Sequence[tuple[bytes, bytes]]
 
 _JSON: Pairs = ((b"content-type", media_types.JSON.encode()), (b"cache-control", b"no-store"))
-_PROBLEM: Pairs = ((b"content-type", media_types.PROBLEM.encode()), (b"cache-control", b"no-store"))
 _METHOD = "POST"
 _NO_CONTENT = 204
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reception:
+    """What all write routes share.
+
+    Attributes:
+        metrics: What they count by.
+        clock: Time.
+        patience: How long they wait for a body.
+    """
+
+    metrics: ApiMetrics
+    clock: Clock
+    patience: Patience
 
 
 class WriteRoute(ABC):
@@ -42,10 +59,11 @@ class WriteRoute(ABC):
     code: int = 202
     pairs: Pairs = _JSON
 
-    def __init__(self, *, metrics: ApiMetrics, clock: Clock) -> None:
-        """Count by these metrics."""
-        self._metrics = metrics
-        self._clock = clock
+    def __init__(self, reception: Reception) -> None:
+        """Receive requests by what all routes share."""
+        self._metrics = reception.metrics
+        self._clock = reception.clock
+        self._patience = reception.patience
 
     @abstractmethod
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
@@ -55,6 +73,13 @@ class WriteRoute(ABC):
             ProblemError: The request is refused, or nothing can be kept at the moment.
             ClientDisconnect: Nobody waits for the answer any more.
         """
+
+    def body(
+        self, scope: Scope, headers: Headers, receive: Receive, *, limit: int
+    ) -> Awaitable[bytes]:
+        """Return the whole body, of at most `limit` bytes; see `read_body`."""
+        whole = whole_body(scope)
+        return read_body(headers, receive, limit=limit, patience=self._patience, whole=whole)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing that is raised gets out, except a cancellation."""
@@ -71,13 +96,13 @@ class WriteRoute(ABC):
             except ClientDisconnect:
                 return
             except ProblemError as error:
-                code, pairs, body = _refusal(error)
+                code, pairs, body = raw(error)
             except Exception:
                 _log.exception(
                     "request failed", request_id=name.decode(), method=_METHOD, route=self.template
                 )
                 error_of_ours = "The service met an unexpected error."
-                code, pairs, body = _refusal(ProblemError(kinds.INTERNAL, error_of_ours))
+                code, pairs, body = raw(ProblemError(kinds.INTERNAL, error_of_ours))
             status = code
             start = [*pairs, (HEADER, name)]
             if code != _NO_CONTENT:  # RFC 9110, section 8.6
@@ -96,8 +121,3 @@ def _drop_ambiguous(headers: dict[bytes, bytes], pairs: Pairs) -> None:
         del headers[b"authorization"]
     if names.count(IDEMPOTENCY_KEY) > 1:
         headers[IDEMPOTENCY_KEY] = b""
-
-
-def _refusal(error: ProblemError) -> tuple[int, Pairs, bytes]:
-    more = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
-    return error.problem.status, [*_PROBLEM, *more], encoded(error.problem)

@@ -11,13 +11,10 @@ from ugc_api.intake import bodies
 from ugc_api.intake.bodies import Headers
 from ugc_api.intake.idempotency import IDEMPOTENCY_KEY, one_by_key
 from ugc_api.intake.intake import Intake
-from ugc_api.intake.patience import Patience
-from ugc_api.intake.route import WriteRoute
-from ugc_api.operating.metrics import ApiMetrics
+from ugc_api.intake.route import Reception, WriteRoute
 from ugc_api.paths import ONE_PATH
 from ugc_api.problems.problem import refuse_parameter
 from ugc_core.api_settings import ApiSection
-from ugc_core.clock import Clock
 from ugc_core.events import NIL
 
 _PREFIX, _, _SUFFIX = ONE_PATH.partition("{film_id}")
@@ -38,22 +35,14 @@ class SingleReport(WriteRoute):
     template = ONE_PATH
 
     def __init__(
-        self,
-        *,
-        intake: Intake,
-        bearer: Bearer,
-        limits: ApiSection,
-        patience: Patience,
-        metrics: ApiMetrics,
-        clock: Clock,
+        self, reception: Reception, *, intake: Intake, bearer: Bearer, limits: ApiSection
     ) -> None:
         """Take reports within the limits."""
-        super().__init__(metrics=metrics, clock=clock)
+        super().__init__(reception)
         self._intake = intake
         self._identify = bearer.identify
         self._limit = limits.max_body_bytes
         self._legacy = limits.legacy_answers
-        self._patience = patience
 
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Keep the report."""
@@ -63,7 +52,7 @@ class SingleReport(WriteRoute):
         key, amend = headers.get(IDEMPOTENCY_KEY), None
         if key is not None:
             amend = one_by_key(key, user_id=identity.viewer.user_id, film_id=film_id)
-        body = await bodies.read_body(headers, receive, limit=self._limit, patience=self._patience)
+        body = await self.body(scope, headers, receive, limit=self._limit)
         accepted = await self._intake.one(body, identity, film_id, amend=amend)
         return _LEGACY if self._legacy else _encode(accepted)
 

@@ -3,6 +3,7 @@
 from starlette.types import Message, Receive, Scope, Send
 
 from ugc_api.intake.route import WriteRoute
+from ugc_api.scopes import header
 from ugc_core.tracing import TRACED, Active, Tracing
 
 _HEADER = b"traceparent"
@@ -18,8 +19,7 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        given = next((value for name, value in scope["headers"] if name == _HEADER), None)
-        active = self._tracing.start(given, self._route.template)
+        active = self._tracing.start(header(scope, _HEADER), self._route.template)
         if active is None:
             await self._route(scope, receive, send)
         else:

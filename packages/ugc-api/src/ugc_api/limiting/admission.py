@@ -16,6 +16,11 @@ class Admission:
         self.inside += 1
         return True
 
+    @property
+    def full(self) -> bool:
+        """Whether the next one is refused."""
+        return self.inside >= self.most
+
     def leave(self) -> None:
         """Make room."""
         self.inside -= 1

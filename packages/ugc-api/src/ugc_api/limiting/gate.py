@@ -5,14 +5,14 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ugc_api import media_types
 from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.answers import cut_off, overloaded
 from ugc_api.limiting.limiter import Limiter
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
-from ugc_api.problems.problem import ProblemError, encoded
+from ugc_api.problems.problem import ProblemError, raw
+from ugc_api.scopes import header
 from ugc_core.clock import Clock
 
 _GUARDED = "/api/"
@@ -65,16 +65,9 @@ class Gate:
             admission.leave()
 
     async def _refuse(self, error: ProblemError, scope: Scope, send: Send) -> None:
-        given = next((value for name, value in scope["headers"] if name == HEADER), None)
-        body = encoded(error.problem)
-        headers = [
-            (b"content-type", media_types.PROBLEM.encode()),
-            (b"cache-control", b"no-store"),
-            (b"content-length", b"%d" % len(body)),
-            (HEADER, request_id(given, self._clock)),
-            *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
-        ]
-        status = error.problem.status
+        status, headers, body = raw(error)
+        headers.append((b"content-length", b"%d" % len(body)))
+        headers.append((HEADER, request_id(header(scope, HEADER), self._clock)))
         self._metrics.request_ended("none", scope["method"], status)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -1,20 +1,19 @@
 """What all connections of a process share: their number, their deadlines, their answers."""
 
-from collections import Counter
+from collections import Counter, deque
 from http import HTTPStatus
 from typing import Final, Protocol
 
 import structlog
 
-from ugc_api import media_types
 from ugc_api.limiting.addresses import Addresses
-from ugc_api.limiting.admission import BodyBytes
+from ugc_api.limiting.admission import Admission, BodyBytes
 from ugc_api.limiting.answers import OVERLOAD_RETRY_S
 from ugc_api.operating.metrics import ApiMetrics
-from ugc_api.operating.request_ids import request_id
+from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
-from ugc_api.problems.problem import ProblemError, encoded
+from ugc_api.problems.problem import ProblemError, raw
 from ugc_core.api_settings import LimitsSection
 from ugc_core.clock import Clock
 
@@ -22,6 +21,7 @@ _SWEEPS_IN_A_TIMEOUT: Final = 4
 _SWEEP_S: Final = 1.0
 _HELD_UP_S: Final = 1.0
 """A sweep that comes so much too late says something of this process, and not of its clients."""
+_REST_S: Final = 0.2
 _LINGERING: Final = 64
 """Refused connections that may wait for their client to read why; more are cut off at once."""
 
@@ -34,6 +34,9 @@ class Connection(Protocol):
     def look(self, now: float) -> None:
         """Compare with the deadlines."""
 
+    def wake(self) -> None:
+        """Go on reading."""
+
 
 class Wire:
     """Caps and deadlines of connections; one sweep a second, not a timer for each of them."""
@@ -44,10 +47,12 @@ class Wire:
         *,
         body_timeout_s: float,
         addresses: Addresses,
+        admission: Admission,
         metrics: ApiMetrics,
         clock: Clock,
     ) -> None:
         """Nobody is connected yet."""
+        self.admission = admission
         self.section = section
         self.body_timeout_s = body_timeout_s
         self.max_connections = section.max_connections
@@ -60,6 +65,7 @@ class Wire:
         self._clock = clock
         self._all: set[Connection] = set()
         self._refused: set[Connection] = set()
+        self._resting: deque[tuple[float, Connection]] = deque()
         self._by_host: Counter[str] = Counter()
 
     @property
@@ -116,19 +122,31 @@ class Wire:
             except Exception:
                 _log.exception("a connection could not be held to its deadlines")
 
+    def rest(self, connection: Connection) -> None:
+        """Let a connection rest that was refused for overload; `wake` ends that.
+
+        Its client was told to come again in a second. Who comes at once is not read for a part
+        of it: else this process would do little but refuse.
+        """
+        self._resting.append((self._clock.now() + _REST_S, connection))
+
+    def wake(self) -> None:
+        """Go on reading connections that have rested; called ten times a second."""
+        now = self._clock.now()
+        while self._resting and self._resting[0][0] <= now:
+            self._resting.popleft()[1].wake()
+
     def refusal(self, kind: Kind, detail: str) -> bytes:
         """Count a request that no route got to see; return its whole answer."""
         self._metrics.shed(kind.slug)
         self._metrics.request_ended("none", "other", kind.status)
-        body = encoded(ProblemError(kind, detail or kind.advice).problem)
-        lines = [
-            f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}",
-            f"content-type: {media_types.PROBLEM}",
-            "cache-control: no-store",
-            f"content-length: {len(body)}",
-            f"x-request-id: {request_id(None, self._clock).decode()}",
-            "connection: close",
+        retry = {"Retry-After": str(OVERLOAD_RETRY_S)} if kind is kinds.OVERLOADED else {}
+        status, headers, body = raw(ProblemError(kind, detail or kind.advice, headers=retry))
+        headers += [
+            (b"content-length", b"%d" % len(body)),
+            (HEADER, request_id(None, self._clock)),
+            (b"connection", b"close"),
         ]
-        if kind is kinds.OVERLOADED:
-            lines.append(f"retry-after: {OVERLOAD_RETRY_S}")
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        lines = [b"%b: %b" % header for header in headers]
+        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
+        return b"\r\n".join([first, *lines, b"", body])

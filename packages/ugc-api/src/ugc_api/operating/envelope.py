@@ -8,6 +8,7 @@ from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, respond
+from ugc_api.scopes import header
 from ugc_core.clock import Clock
 
 _log = structlog.get_logger()
@@ -27,8 +28,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == HEADER), None)
-        name = request_id(given, self._clock)
+        name = request_id(header(scope, HEADER), self._clock)
         status = 0
 
         async def send_named(message: Message) -> None:

@@ -20,6 +20,10 @@ from ugc_core.errors import (
 )
 
 _encode = msgspec.json.Encoder().encode
+_HEADERS = (
+    (b"content-type", media_types.PROBLEM.encode()),
+    (b"cache-control", b"no-store"),
+)
 
 BUSY_RETRY_S = 1
 """The queue to the log empties within a second or not at all."""
@@ -83,9 +87,10 @@ class ProblemError(Exception):
         )
 
 
-def encoded(problem: Problem) -> bytes:
-    """Return the problem as JSON."""
-    return _encode(problem)
+def raw(error: ProblemError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return the answer that carries a problem, as ASGI has it: status, headers, body."""
+    more = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+    return error.problem.status, [*_HEADERS, *more], _encode(error.problem)
 
 
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

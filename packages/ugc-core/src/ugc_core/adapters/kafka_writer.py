@@ -19,6 +19,10 @@ from ugc_core.partitioner import partition_for
 from ugc_core.settings import LogSection
 from ugc_core.urls import KafkaLogTarget
 
+_COMPANY = 32
+"""Appends that nothing more is waited for. Clients that wait for their answers would otherwise
+come all at once, wait for the broker all together, and leave this process idle meanwhile."""
+
 
 class KafkaLogWriter:
     """One topic of a cluster.
@@ -48,6 +52,7 @@ class KafkaLogWriter:
         self._waiting: dict[int, deque[Waiting]] = {}
         self._flights: dict[int, Flight] = {}
         self._in_flight = 0
+        self._gathered = 0
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[None]] = set()
@@ -122,8 +127,12 @@ class KafkaLogWriter:
             )
         )
         self._in_flight += 1
-        if self._timer is None and partition not in self._flights:
-            self._timer = loop.call_later(self._linger_s, self._flush)
+        self._gathered += 1
+        if partition not in self._flights:
+            if self._timer is None:
+                self._timer = loop.call_later(self._linger_s, self._flush)
+            elif self._gathered >= _COMPANY:
+                self._flush()
         self._deadlines.watch(done, loop)
         try:
             return await done
@@ -140,6 +149,7 @@ class KafkaLogWriter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._gathered = 0
         if not self._producer.ready:
             return  # the next one calls again
         self._producer.refresh()

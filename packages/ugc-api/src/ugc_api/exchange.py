@@ -1,0 +1,113 @@
+"""A request and its answer: uvicorn's own, with a short cut for answers that are there at once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import unquote
+
+import httptools
+from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+_LEFT_TO_UVICORN: Final = frozenset({b"connection", b"transfer-encoding"})
+_NO_CONTENT: Final = 204
+_CONTROL: Final = bytes({*range(32), 127} - set(b"\t\r\n"))
+
+
+class Exchange(RequestResponseCycle):
+    """Writes a head and a whole body by one system call, and everything else as uvicorn does.
+
+    A call costs as much as all that is done with a report before the log has it, and uvicorn's
+    two regular expressions for each header as much as half of that.
+
+    Attributes:
+        status: The status of the answer; 0 before there is one.
+    """
+
+    status = 0
+    _start: HTTPResponseStartEvent | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Hold a head back until its body comes; one that was never written may be replaced."""
+        if message["type"] == "http.response.start" and not self.response_started:
+            self._start, self.status = message, message["status"]
+            return
+        start, self._start = self._start, None
+        if start is not None:
+            if self._wrote_whole(start, message):
+                return
+            await super().send(start)
+        await super().send(message)
+
+    def _wrote_whole(self, start: HTTPResponseStartEvent, message: ASGISendEvent) -> bool:
+        if message["type"] != "http.response.body" or message.get("more_body", False):
+            return False
+        if self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD":
+            return False
+        body = message.get("body", b"")
+        headers = [*self.default_headers, *start["headers"]]
+        head = _head(start["status"], headers, length=len(body), keep_alive=self.keep_alive)
+        if head is None:
+            return False
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(head + body)
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+        return True
+
+
+def opened(connection: HttpToolsProtocol) -> Exchange:
+    """Complete the scope of a request whose headers are all here, and return its exchange."""
+    parser, scope = connection.parser, connection.scope
+    version = parser.get_http_version()
+    url = httptools.parse_url(connection.url)
+    path = url.path.decode("ascii")
+    scope["method"] = parser.get_method().decode("ascii")
+    scope["http_version"] = version
+    scope["path"] = connection.root_path + (unquote(path) if "%" in path else path)
+    scope["raw_path"] = connection.root_path.encode("ascii") + url.path
+    scope["query_string"] = url.query or b""
+    return Exchange(
+        scope=scope,
+        transport=connection.transport,
+        flow=connection.flow,
+        logger=connection.logger,
+        access_logger=connection.access_logger,
+        access_log=connection.access_log,
+        default_headers=connection.server_state.default_headers,
+        message_event=asyncio.Event(),
+        expect_100_continue=connection.expect_100_continue,
+        keep_alive=version != "1.0" and parser.should_keep_alive(),
+        on_response=connection.on_response_complete,
+    )
+
+
+def _head(
+    status: int, headers: Sequence[tuple[bytes, bytes]], *, length: int, keep_alive: bool
+) -> bytes | None:
+    """Return the head of an answer; None if there is anything about it to think of."""
+    parts = [STATUS_LINE[status]]
+    told = None
+    for name, value in headers:
+        if name == b"content-length":
+            told = value
+        elif name in _LEFT_TO_UVICORN or not name.islower():
+            return None
+        parts += (name, b": ", value, b"\r\n")
+    if told != b"%d" % length and not (told is None and status == _NO_CONTENT and not length):
+        return None
+    parts.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
+    head = b"".join(parts)
+    lines = len(headers) + (2 if keep_alive else 3)
+    if head.count(b"\r") != lines or head.count(b"\n") != lines:
+        return None  # a header would end early: uvicorn says so
+    if len(head.translate(None, _CONTROL)) != len(head):
+        return None
+    return head

@@ -1,0 +1,195 @@
+"""An answer of one piece leaves in one write, and to the byte as uvicorn's own cycle writes it."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from ugc_api.exchange import Exchange
+
+DATE = (b"date", b"Sun, 29 Nov 2026 12:00:00 GMT")
+JSON = (b"content-type", b"application/json")
+
+
+class Wire(asyncio.Transport):
+    """Notes what is written, and whether it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data) -> None:
+        assert not self.closed
+        if data:
+            self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+@dataclass
+class Said:
+    """What became of an answer."""
+
+    wire: Wire = field(default_factory=Wire)
+    ended: int = 0
+    error: str = ""
+
+    def seen(self):
+        return b"".join(self.wire.writes), self.wire.closed, self.ended, self.error
+
+
+async def say(kind, *messages, method="POST", keep_alive=True, then=None) -> Said:
+    """Answer by these messages."""
+    said = Said()
+
+    def end():
+        said.ended += 1
+
+    cycle = kind(
+        {"type": "http", "method": method, "path": "/", "headers": [], "http_version": "1.1"},
+        said.wire,
+        FlowControl(said.wire),
+        logging.getLogger("exchange"),
+        logging.getLogger("access"),
+        False,
+        [DATE],
+        asyncio.Event(),
+        False,
+        keep_alive,
+        end,
+    )
+    for message in messages:
+        try:
+            await cycle.send(message)
+        except RuntimeError as error:
+            said.error = str(error)
+            break
+    if then is not None:
+        then(cycle)
+    return said
+
+
+def start(status, *headers):
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def body(data, *, more=False):
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+def length(size):
+    return (b"content-length", b"%d" % size)
+
+
+async def test_an_answer_of_one_piece_is_one_write():
+    said = await say(Exchange, start(202, JSON, length(2)), body(b"{}"))
+
+    head = (
+        b"HTTP/1.1 202 Accepted\r\ndate: Sun, 29 Nov 2026 12:00:00 GMT\r\n"
+        b"content-type: application/json\r\ncontent-length: 2\r\n\r\n"
+    )
+    assert said.wire.writes == [head + b"{}"]
+    assert said.ended == 1
+
+
+async def test_an_answer_without_a_body_is_one_write():
+    said = await say(Exchange, start(204), body(b""))
+
+    assert said.wire.writes == [
+        b"HTTP/1.1 204 No Content\r\ndate: Sun, 29 Nov 2026 12:00:00 GMT\r\n\r\n"
+    ]
+
+
+async def test_a_head_that_was_never_written_gives_way_to_another():
+    said = await say(Exchange, start(202, length(2)), start(503, length(4)), body(b"stop"))
+
+    assert b"".join(said.wire.writes).startswith(b"HTTP/1.1 503 ")
+    assert b" 202 " not in b"".join(said.wire.writes)
+
+
+async def test_a_client_that_has_left_is_sent_nothing():
+    said = Said()
+
+    async def leave(cycle):
+        cycle.disconnected = True
+        await cycle.send(body(b"{}"))
+
+    pending = []
+    said = await say(
+        Exchange, start(202, length(2)), then=lambda cycle: pending.append(leave(cycle))
+    )
+    await pending[0]
+
+    assert said.wire.writes == []
+
+
+NAMES = st.sampled_from([b"x-a", b"retry-after", b"content-type", b"Content-Type", b"x-b"])
+PLAIN = [b"1", b"", b"a b", b"a\tb", b"caf\xe9"]
+BREAKS_OUT = [b"a\r\nx-evil: 1", b"a\nb", b"a\rb", b"nul\0", b"\x7f", b"\x01"]
+VALUES = st.sampled_from(PLAIN + BREAKS_OUT)
+HEADERS = st.lists(st.tuples(NAMES, VALUES), max_size=4)
+FRAMES = st.sampled_from(
+    [
+        [],
+        [b"right"],
+        [b"too long"],
+        [b"chunked"],
+        [b"close"],
+        [b"right", b"close"],
+        [b"right", b"keep"],
+    ]
+)
+
+
+def framing(words, size):
+    said = {
+        b"right": length(size),
+        b"too long": length(size + 1),
+        b"chunked": (b"transfer-encoding", b"chunked"),
+        b"close": (b"connection", b"close"),
+        b"keep": (b"connection", b"keep-alive"),
+    }
+    return [said[word] for word in words]
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD"])
+@given(
+    status=st.sampled_from([200, 202, 204, 304, 401, 503]),
+    headers=HEADERS,
+    frame=FRAMES,
+    pieces=st.lists(st.binary(max_size=9), min_size=1, max_size=3),
+    keep_alive=st.booleans(),
+)
+def test_clients_see_what_uvicorn_would_have_sent(
+    method, status, headers, frame, pieces, keep_alive
+):
+    size = sum(map(len, pieces))
+    messages = [start(status, *headers, *framing(frame, size))]
+    messages += [
+        body(piece, more=number < len(pieces)) for number, piece in enumerate(pieces, start=1)
+    ]
+
+    async def both():
+        options = {"method": method, "keep_alive": keep_alive}
+        ours = await say(Exchange, *messages, **options)
+        theirs = await say(RequestResponseCycle, *messages, **options)
+        return ours.seen(), theirs.seen()
+
+    ours, theirs = asyncio.run(both())
+    assert ours == theirs
