@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ugc_api.auth.identity import Identity
+from ugc_api.auth.secret import MIN_SECRET_BYTES
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
 from ugc_core.acceptance import Viewer
@@ -23,8 +24,6 @@ from ugc_core.clock import Clock
 from ugc_core.codec import log_key
 from ugc_core.errors import ConfigError
 
-MIN_SECRET_BYTES = 32
-"""RFC 7518, section 3.2: a key at least as long as the hash."""
 _PURPOSE = b"ugc: beacon tokens, version 1"
 """Bound into the key: a secret that is used elsewhere, too, signs nothing for elsewhere here."""
 _MAX_TOKEN_CHARS = 1024

@@ -1,8 +1,11 @@
 """Where public keys come from, and how they are."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from ugc_core.errors import TransientError
+
+MOST_BYTES: Final = 262_144
+"""Of a document: a key has about 400 bytes, and what is much larger is no key set."""
 
 
 class KeySourceError(TransientError):
@@ -19,7 +22,7 @@ class KeySource(Protocol):
     async def fetch(self) -> bytes:
         """Return the document.
 
-        Waits for a bounded time, and takes a bounded number of bytes.
+        Waits for a bounded time, and takes at most `MOST_BYTES`.
 
         Raises:
             KeySourceError: There is none at the moment.

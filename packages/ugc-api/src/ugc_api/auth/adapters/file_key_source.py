@@ -6,9 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ugc_api.auth.ports import KeySource, KeySourceError
+from ugc_api.auth.ports import MOST_BYTES, KeySource, KeySourceError
 
-_MOST_BYTES = 262_144
 _TIMEOUT_S = 5.0
 
 
@@ -45,8 +44,8 @@ class FileKeySource:
         except OSError as error:  # a TimeoutError is one
             msg = f"cannot read {self._path}: {error.strerror or 'it takes too long'}"
             raise KeySourceError(msg) from error
-        if len(found) > _MOST_BYTES:
-            msg = f"{self._path} has more than {_MOST_BYTES} bytes"
+        if len(found) > MOST_BYTES:
+            msg = f"{self._path} has more than {MOST_BYTES} bytes"
             raise KeySourceError(msg)
         return found
 
@@ -70,7 +69,7 @@ class FileKeySource:
 
     def _read(self) -> bytes:
         with self._path.open("rb") as file:
-            return file.read(_MOST_BYTES + 1)
+            return file.read(MOST_BYTES + 1)
 
 
 if TYPE_CHECKING:  # mypy proves here that the adapter fits the port

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from ugc_api.auth.ports import KeySource, KeySourceError
+from ugc_api.auth.ports import MOST_BYTES, KeySource, KeySourceError
 
-_MOST_BYTES = 262_144
-"""A key has about 400 bytes; what is much larger is no key set."""
 _NOT_MODIFIED = 304
 _HEADERS = {
     "Accept": "application/jwk-set+json, application/json",
@@ -71,8 +69,8 @@ async def _read(answer: httpx.Response) -> bytes:
     found = bytearray()
     async for piece in answer.aiter_raw():
         found += piece
-        if len(found) > _MOST_BYTES:
-            msg = f"the answer has more than {_MOST_BYTES} bytes"
+        if len(found) > MOST_BYTES:
+            msg = f"the answer has more than {MOST_BYTES} bytes"
             raise KeySourceError(msg)
     return bytes(found)
 
