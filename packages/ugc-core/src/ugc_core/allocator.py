@@ -1,6 +1,5 @@
 """How the C library hands out memory in a service that runs for months."""
 
-import asyncio
 import ctypes
 import gc
 import sys
@@ -10,6 +9,7 @@ from functools import _lru_cache_wrapper
 from typing import Any, TypeVar
 
 from ugc_core.clock import Clock
+from ugc_core.meanwhile import again_and_again, meanwhile
 
 T = TypeVar("T")
 _M_ARENA_MAX = -8
@@ -55,20 +55,12 @@ async def collecting(
     """
     gc.freeze()
     gc.disable()
-    task = asyncio.create_task(_collect_each(clock, collect))
     try:
-        yield
+        async with meanwhile(again_and_again(collect, every_s=_EVERY_S, clock=clock)):
+            yield
     finally:
         gc.enable()
         gc.unfreeze()
-        task.cancel()
-        await asyncio.wait({task})
-
-
-async def _collect_each(clock: Clock, collect: Callable[[], object]) -> None:
-    while True:
-        await clock.sleep(_EVERY_S)
-        collect()
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The part of the composition root that verifies tokens: from the settings to a `Bearer`."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, assert_never
 
 from ugc_api.auth.adapters.file_key_source import FileKeySource
@@ -19,6 +18,7 @@ from ugc_api.auth.tokens import TokenVerifier
 from ugc_core.api_settings import AuthSection
 from ugc_core.clock import Clock
 from ugc_core.errors import ConfigError
+from ugc_core.meanwhile import meanwhile
 
 _FILE_PERIOD_S = 5.0
 """A file is near and small: a rotation by it is seen within seconds."""
@@ -51,26 +51,10 @@ async def open_auth(section: AuthSection, clock: Clock) -> AsyncIterator[OpenedA
     async with AsyncExitStack() as stack:
         refresher: KeyRefresher | None = None
         if place is not None:
-            source = await stack.enter_async_context(_open_source(place, section))
-            period_s = section.jwks_refresh_s
-            refresher = KeyRefresher(
-                source,
-                keys,
-                algorithms=algorithms & PUBLIC,
-                period_s=min(period_s, _FILE_PERIOD_S) if isinstance(place, KeyFile) else period_s,
-                clock=clock,
-            )
-            await refresher.refresh()
-            if isinstance(place, KeyFile) and not refresher.present:
-                why = refresher.trouble or "it holds no key that may be used, see the log"
-                msg = f"auth.jwks_file: no keys to verify tokens with: {why}"
-                raise ConfigError(msg)
-            await stack.enter_async_context(_running(refresher))
-        verifier = (
-            TokenVerifier(keys, rules=section, algorithms=algorithms, ask=refresher.ask)
-            if refresher
-            else TokenVerifier(keys, rules=section, algorithms=algorithms)
-        )
+            opening = _kept_fresh(place, section, keys, algorithms=algorithms & PUBLIC, clock=clock)
+            refresher = await stack.enter_async_context(opening)
+        ask = refresher.ask if refresher else None
+        verifier = TokenVerifier(keys, rules=section, algorithms=algorithms, ask=ask)
         counts = AuthCounts()
         bearer = Bearer(verifier, clock, remembered=section.max_cached_tokens, counts=counts)
         yield OpenedAuth(bearer, refresher)
@@ -105,6 +89,36 @@ def _algorithms(section: AuthSection, *, secret: bool, public: bool) -> frozense
 
 
 @asynccontextmanager
+async def _kept_fresh(
+    place: KeyFile | KeyUrl,
+    section: AuthSection,
+    keys: Keyring,
+    *,
+    algorithms: frozenset[str],
+    clock: Clock,
+) -> AsyncIterator[KeyRefresher]:
+    """Read the keys of a place, and go on reading them in the block.
+
+    Raises:
+        ConfigError: It is a file without a usable key.
+    """
+    period_s = section.jwks_refresh_s
+    if isinstance(place, KeyFile):
+        period_s = min(period_s, _FILE_PERIOD_S)
+    async with _open_source(place, section) as source:
+        refresher = KeyRefresher(
+            source, keys, algorithms=algorithms, period_s=period_s, clock=clock
+        )
+        await refresher.refresh()
+        if isinstance(place, KeyFile) and not refresher.present:
+            why = refresher.trouble or "it holds no key that may be used, see the log"
+            msg = f"auth.jwks_file: no keys to verify tokens with: {why}"
+            raise ConfigError(msg)
+        async with meanwhile(refresher.run()):
+            yield refresher
+
+
+@asynccontextmanager
 async def _open_source(place: KeyFile | KeyUrl, section: AuthSection) -> AsyncIterator[KeySource]:
     match place:
         case KeyFile():
@@ -125,14 +139,3 @@ async def _open_source(place: KeyFile | KeyUrl, section: AuthSection) -> AsyncIt
                 yield source
         case _:
             assert_never(place)
-
-
-@asynccontextmanager
-async def _running(refresher: KeyRefresher) -> AsyncIterator[None]:
-    running = asyncio.create_task(refresher.run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running

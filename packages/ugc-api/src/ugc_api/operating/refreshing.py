@@ -1,11 +1,11 @@
 """Keeps what others count as plain integers where the fellow workers find it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_core.clock import Clock
+from ugc_core.meanwhile import again_and_again, meanwhile
 
 _EVERY_S = 1.0
 """So old may another worker's share of these counts be in a scrape, in seconds."""
@@ -14,16 +14,8 @@ _EVERY_S = 1.0
 @asynccontextmanager
 async def refreshing(metrics: ApiMetrics, clock: Clock) -> AsyncIterator[None]:
     """Take over in the block what `metrics` follows, now and then and at the end."""
-    task = asyncio.create_task(_refresh_each(metrics, clock))
     try:
-        yield
+        async with meanwhile(again_and_again(metrics.refresh, every_s=_EVERY_S, clock=clock)):
+            yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
-        metrics.refresh()
-
-
-async def _refresh_each(metrics: ApiMetrics, clock: Clock) -> None:
-    while True:
-        await clock.sleep(_EVERY_S)
         metrics.refresh()
