@@ -20,6 +20,7 @@ TRACED: ContextVar[Headers] = ContextVar("traced", default=())
 """What the records of the request at hand carry besides their own headers."""
 MOST_LINKS = 128
 """Contexts that one insert names; a batch holds 50,000 reports, of which few are traced."""
+_FIRST_SERVER_ERROR = 500
 _WARNINGS_PER_S = 0.1
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -73,6 +74,11 @@ def contexts(records: Iterable[Record]) -> Sequence[Parent]:
                 if len(found) == MOST_LINKS:
                     return found
     return found
+
+
+def is_failure(status: int) -> bool:
+    """Say whether an answer of this status, or none at all (0), is the service's own failure."""
+    return not status or status >= _FIRST_SERVER_ERROR
 
 
 class Guarded:

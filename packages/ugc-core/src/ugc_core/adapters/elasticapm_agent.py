@@ -14,11 +14,10 @@ from ugc_core.error_reports import ErrorReports
 from ugc_core.log import Headers
 from ugc_core.sampling import Parent, Sampling, parse_parent
 from ugc_core.settings import TelemetrySection
-from ugc_core.tracing import TRACE_HEADER, Active, ActiveInsert, Tracing
+from ugc_core.tracing import TRACE_HEADER, Active, ActiveInsert, Tracing, is_failure
 
 _DEPTH = 16
 _HUNDRED = 100
-_FIRST_SERVER_ERROR = 500
 
 
 class _DiscreetClient(Client):
@@ -126,9 +125,8 @@ class _Traced:
         return ((TRACE_HEADER, bytes(ours)),)
 
     def end(self, status: int) -> None:
-        failed = not status or status >= _FIRST_SERVER_ERROR
         result = f"HTTP {status // _HUNDRED}xx" if status else "aborted"
-        _end(self._client, self._transaction, result, failed=failed)
+        _end(self._client, self._transaction, result, failed=is_failure(status))
 
 
 class _TracedInsert:

@@ -26,12 +26,11 @@ from opentelemetry.trace import (
 from ugc_core.log import Headers
 from ugc_core.sampling import Parent, Sampling, parse_parent
 from ugc_core.settings import TelemetrySection
-from ugc_core.tracing import TRACE_HEADER, Active, ActiveInsert, Tracing
+from ugc_core.tracing import TRACE_HEADER, Active, ActiveInsert, Tracing, is_failure
 
 _EXPORT_TIMEOUT_S = 5.0
 _DELAY_MS = 1000
 _QUEUE, _BATCH = 2048, 512
-_FIRST_SERVER_ERROR = 500
 
 
 class OtelTracing:
@@ -114,7 +113,7 @@ class _Request:
     def end(self, status: int) -> None:
         if status:
             self._span.set_attribute("http.response.status_code", status)
-        if not status or status >= _FIRST_SERVER_ERROR:
+        if is_failure(status):
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end()
 
