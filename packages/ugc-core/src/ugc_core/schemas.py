@@ -22,7 +22,7 @@ _ATTRIBUTE = re.compile(r"^    (?P<name>\w+): (?P<text>.+)$")
 
 
 def described(structs: Sequence[type[Struct]], ref_template: str) -> dict[str, dict[str, Any]]:
-    """Return the schema of each struct by name, and of those inside them.
+    """Return the schema of each struct by name, and of those inside them, as plain JSON.
 
     Args:
         structs: The structs.
@@ -31,7 +31,11 @@ def described(structs: Sequence[type[Struct]], ref_template: str) -> dict[str, d
     _, found = msgspec.json.schema_components(structs, ref_template=ref_template)
     for schema in found.values():
         _describe(schema)
-    return found
+        if "extra" in schema.get("properties", {}):  # Raw: any JSON, as far as the struct can tell
+            schema["properties"]["extra"]["type"] = ["object", "null"]
+    # Defaults may be tuples, which a validator in Python takes for no array.
+    plain: dict[str, dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(found))
+    return plain
 
 
 def documents() -> Mapping[str, Mapping[str, Any]]:
@@ -65,8 +69,6 @@ def attributes(docstring: str) -> tuple[str, Mapping[str, str]]:
 def _document(struct: type[Struct]) -> dict[str, Any]:
     name = struct.__name__
     schema = described([struct], "#/$defs/{name}")[name]
-    if "extra" in schema["properties"]:  # Raw: any JSON, as far as the struct can tell
-        schema["properties"]["extra"]["type"] = ["object", "null"]
     return {"$schema": DIALECT, **schema}
 
 
