@@ -44,8 +44,8 @@ class Audience(Struct, frozen=True, kw_only=True):
         return self.watch_time_s - self.unique_s
 
 
-class Bucket(Struct, frozen=True, kw_only=True):
-    """One bucket of the retention curve.
+class RetentionBucket(Struct, frozen=True, kw_only=True):
+    """One bucket of a retention curve.
 
     Attributes:
         start_s: Where it begins, in seconds of film.
@@ -56,10 +56,13 @@ class Bucket(Struct, frozen=True, kw_only=True):
     """
 
     start_s: int
-    viewers: int = 0
-    plays: int = 0
-    starts: int = 0
-    stops: int = 0
+    viewers: int
+    plays: int
+    starts: int
+    stops: int
+
+
+_NOTHING = {"viewers": 0, "plays": 0, "starts": 0, "stops": 0}
 
 
 class Days(Struct, frozen=True, kw_only=True):
@@ -82,7 +85,7 @@ async def audience(warehouse: Warehouse, film_id: UUID, days: Days) -> Audience:
 
 async def retention(
     warehouse: Warehouse, film_id: UUID, days: Days, *, length_s: int, bucket_s: int
-) -> Sequence[Bucket]:
+) -> Sequence[RetentionBucket]:
     """Read a film's retention curve: every bucket up to its length, empty ones included.
 
     Args:
@@ -97,10 +100,10 @@ async def retention(
     """
     parameters = _parameters(film_id, days) | {"bucket_s": bucket_s}
     answer = await warehouse.read(_sql("curve"), parameters)
-    counts = {row[0]: row[1:] for row in msgspec.convert(answer.rows, list[tuple[int, ...]])}
-    names = answer.names[1:]
+    rows = msgspec.convert(answer.rows, list[tuple[int, ...]])
+    counts = {row[0]: dict(zip(answer.names[1:], row[1:], strict=True)) for row in rows}
     return [
-        Bucket(start_s=start, **dict(zip(names, counts.get(start // bucket_s, ()), strict=False)))
+        RetentionBucket(start_s=start, **counts.get(start // bucket_s, _NOTHING))
         for start in range(0, length_s, bucket_s)
     ]
 

@@ -20,10 +20,10 @@ from ugc_api.reading.answers import ContinueWatching, ResumePoint
 from ugc_api.reading.audience_answers import (
     FilmAudience,
     LiveViewers,
-    RetentionBucket,
     RetentionCurve,
 )
 from ugc_api.reading.resume import Cursor
+from ugc_core.audience import RetentionBucket
 from ugc_core.log import Receipt
 
 Json = dict[str, Any]

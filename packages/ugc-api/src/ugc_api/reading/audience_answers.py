@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ugc_api.reading.answers import UtcText
+from ugc_core.audience import RetentionBucket
 
 
 class FilmAudience(Struct, frozen=True, kw_only=True):
@@ -42,24 +43,6 @@ class FilmAudience(Struct, frozen=True, kw_only=True):
     average_view_s: float
     completed: int
     completion_share: float
-
-
-class RetentionBucket(Struct, frozen=True, kw_only=True):
-    """One bucket of a retention curve.
-
-    Attributes:
-        start_s: Where it begins, in seconds of film.
-        viewers: Viewers that watched at least one second of it.
-        plays: Plays that did.
-        starts: Plays whose first watched second lies in it.
-        stops: Plays whose last watched second lies in it.
-    """
-
-    start_s: int
-    viewers: int
-    plays: int
-    starts: int
-    stops: int
 
 
 class RetentionCurve(Struct, frozen=True, kw_only=True):

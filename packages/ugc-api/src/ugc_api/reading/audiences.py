@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from ugc_api.reading.audience_answers import RetentionBucket
 from ugc_api.reading.sharing import Dated, SharedAnswers
 from ugc_core import audience
-from ugc_core.audience import Audience, Days
+from ugc_core.audience import Audience, Days, RetentionBucket
 from ugc_core.clock import Clock
 from ugc_core.errors import WarehouseUnavailableError
 from ugc_core.warehouse import Warehouse
@@ -113,9 +112,7 @@ class Audiences:
                 buckets = await audience.retention(
                     self._warehouse, film_id, days, length_s=whole.length_s, bucket_s=width
                 )
-            # Made once: up to ten thousand of them would hold the players up at every answer.
-            kept = [RetentionBucket(**structs.asdict(bucket)) for bucket in buckets]
-            return Curve(whole=whole, bucket_s=width, buckets=kept)
+            return Curve(whole=whole, bucket_s=width, buckets=buckets)
 
         return await self._curves.get((film_id, days, bucket_s), ask)
 
