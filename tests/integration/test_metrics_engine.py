@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from oracle import metrics as oracle
 
-from ugc_api.reading.resume import Cursor, ResumePoints, utc_text
+from ugc_api.reading.answers import utc_text
+from ugc_api.reading.resume import Cursor, ResumePoints
 from ugc_core import audience
 from ugc_core.bootstrap import open_warehouse
 from ugc_core.codec import EVENT_HEADERS, encode_event

@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from ugc_api.reading.resume import Cursor, utc_text
+from ugc_api.reading.answers import utc_text
+from ugc_api.reading.resume import Cursor
 from ugc_core.errors import QueryRefusedError, WarehouseUnavailableError
 
 AT_MS = 1_767_225_600_250

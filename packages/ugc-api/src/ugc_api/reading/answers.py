@@ -1,6 +1,7 @@
 """What the read routes answer when all went well."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -37,3 +38,9 @@ class ContinueWatching(Struct, frozen=True, kw_only=True):
 
     items: Sequence[ResumePoint]
     next_cursor: str | None
+
+
+def utc_text(at_ms: int) -> str:
+    """Return a time as RFC 3339, UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

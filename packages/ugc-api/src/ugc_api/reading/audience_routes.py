@@ -13,6 +13,7 @@ from ugc_api.auth.identity import ANALYST
 from ugc_api.paths import AUDIENCE_PATH, LIVE_PATH, RETENTION_PATH
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, refuse_parameter
+from ugc_api.reading.answers import utc_text
 from ugc_api.reading.asking import Asking, found
 from ugc_api.reading.audience_answers import (
     FilmAudience,
@@ -20,7 +21,6 @@ from ugc_api.reading.audience_answers import (
     RetentionCurve,
 )
 from ugc_api.reading.audiences import Audiences, TooManyBucketsError
-from ugc_api.reading.resume import utc_text
 from ugc_core.audience import FIRST_DAY, LAST_DAY, Audience, Days
 from ugc_core.events import MAX_TOTAL_S
 

@@ -3,13 +3,12 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
 from msgspec import Struct
 
-from ugc_api.reading.answers import ContinueWatching, ResumePoint
+from ugc_api.reading.answers import ContinueWatching, ResumePoint, utc_text
 from ugc_core.warehouse import Warehouse
 
 FINISHED_PERCENT = 95
@@ -154,9 +153,3 @@ def _typed(row: Sequence[object]) -> tuple[UUID, int, int, int]:
         case _:
             msg = f"the warehouse answered with {[type(value).__name__ for value in row]}"
             raise TypeError(msg)
-
-
-def utc_text(at_ms: int) -> str:
-    """Return a time as RFC 3339, UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
