@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, Query, Request, Response
 
 from ugc_api.auth.bearer import Bearer
+from ugc_api.auth.profiles import profile_of
 from ugc_api.paths import MANY_PATH, ONE_PATH
 from ugc_api.problems import kinds
-from ugc_api.problems.problem import FieldError, ProblemError
+from ugc_api.problems.problem import ProblemError
 from ugc_api.reading.asking import Asking, found
 from ugc_api.reading.resume import CURSOR_PATTERN, Cursor, ResumePoints
 from ugc_core.acceptance import Viewer
@@ -32,7 +33,7 @@ def add_read_routes(app: FastAPI, *, points: ResumePoints, bearer: Bearer, ask: 
     async def get_resume_point(
         viewer: Annotated[Viewer, Depends(caller)], film_id: UUID, profile_id: ProfileId = None
     ) -> Response:
-        profile = _profile(viewer, profile_id)
+        profile = profile_of(viewer, profile_id) or viewer.user_id
         point = await ask(points.one(viewer.user_id, profile, film_id))
         if point is None:
             raise ProblemError(kinds.NO_RESUME_POINT, f"Nothing was watched of film {film_id} yet.")
@@ -53,7 +54,7 @@ def add_read_routes(app: FastAPI, *, points: ResumePoints, bearer: Bearer, ask: 
     ) -> Response:
         page = points.page(
             viewer.user_id,
-            _profile(viewer, profile_id),
+            profile_of(viewer, profile_id) or viewer.user_id,
             limit=limit,
             after=None if cursor is None else Cursor.parse(cursor),
             include_finished=include_finished,
@@ -62,15 +63,3 @@ def add_read_routes(app: FastAPI, *, points: ResumePoints, bearer: Bearer, ask: 
 
     app.add_api_route(ONE_PATH, get_resume_point)
     app.add_api_route(MANY_PATH, get_continue_watching)
-
-
-def _profile(viewer: Viewer, asked: UUID | None) -> UUID:
-    """Return whose points are meant: the token decides where it says anything."""
-    if viewer.profile_id is None:
-        return asked or viewer.user_id
-    if asked not in {None, viewer.profile_id}:
-        field = FieldError(field="profile_id", reason="is not the token's profile")
-        raise ProblemError(
-            kinds.FOREIGN_REPORT, "profile_id is not the token's profile", errors=[field]
-        )
-    return viewer.profile_id
