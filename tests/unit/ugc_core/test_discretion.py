@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from ugc_core.api_settings import AuthSection
 from ugc_core.discretion import MASK, Discretion
 from ugc_core.settings import LoggingSection, Settings
-from ugc_core.sources import secrets_of
 from ugc_core.telemetry import configure_logging
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -30,20 +29,19 @@ TOKENS = st.builds(
 NAMES = st.text("abcxyz_", min_size=1, max_size=8).filter(lambda name: name != "event")
 
 
-@pytest.fixture(autouse=True)
-def _undone():
-    handlers, level = logging.root.handlers, logging.root.level
-    yield
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+pytestmark = pytest.mark.usefixtures("logging_undone")
 
 
-def said(style: str, event: str, fields=None, *, secrets=(), error=None) -> str:
+def logging_as(style: str, auth: AuthSection | None = None) -> None:
+    """Configure logging as a service does."""
+    settings = Settings(logging=LoggingSection(format=style), auth=auth or AuthSection())
+    configure_logging(settings, service="test")
+
+
+def said(style: str, event: str, fields=None, *, auth=None, error=None) -> str:
     """Log one line as a service does, and return what came out."""
     with contextlib.redirect_stderr(io.StringIO()) as stderr:
-        configure_logging(LoggingSection(format=style), service="test", secrets=secrets)
+        logging_as(style, auth)
         structlog.get_logger().error(event, exc_info=error, **(fields or {}))
     return stderr.getvalue()
 
@@ -126,9 +124,9 @@ def test_numbers_of_such_names_are_no_secrets():
 
 @STYLES
 def test_a_configured_secret_never_comes_out_as_plain_text(style):
-    settings = Settings(auth=AuthSection(secret="correct horse battery staple"))
+    auth = AuthSection(secret="correct horse battery staple")
 
-    out = said(style, "why: correct horse battery staple", secrets=(*secrets_of(settings),))
+    out = said(style, "why: correct horse battery staple", auth=auth)
 
     assert "horse" not in out
     assert MASK in out
@@ -187,7 +185,7 @@ def test_in_the_form_for_collectors_a_line_is_one_object(event, value, message):
 @STYLES
 def test_another_librarys_line_is_looked_through_as_well(style):
     with contextlib.redirect_stderr(io.StringIO()) as stderr:
-        configure_logging(LoggingSection(format=style), service="test")
+        logging_as(style)
         logging.getLogger("library").error("sent %s", "Bearer abcDEF123456")
         logging.getLogger("library").error("no", exc_info=raised(ValueError("token=abc123")))
 

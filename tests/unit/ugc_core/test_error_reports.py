@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import logging
 import time
 
 import pytest
@@ -13,23 +12,18 @@ from tests.collectors import black_hole, collector, nobody, refusing
 from ugc_core.clock import ManualClock
 from ugc_core.error_reports import Reporting
 from ugc_core.observing import CLOSE_S, observing
-from ugc_core.settings import LoggingSection, TelemetrySection
+from ugc_core.settings import Settings, TelemetrySection
 from ugc_core.telemetry import configure_logging
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ2aWV3ZXIifQ.c2lnbmF0dXJlLW9mLXRoaXM"
 
 
 @pytest.fixture(autouse=True)
-def _logging():
+def _logging(logging_undone):
     """Log as a service does, to nowhere."""
-    handlers, level = logging.root.handlers, logging.root.level
     with contextlib.redirect_stderr(io.StringIO()):
-        configure_logging(LoggingSection(), service="ugc-test")
+        configure_logging(Settings(), service="ugc-test")
         yield
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def break_down(message: str) -> None:

@@ -4,31 +4,26 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import structlog
 
 from ugc_core import telemetry
-from ugc_core.settings import LoggingSection
+from ugc_core.settings import LoggingSection, Settings
 from ugc_core.telemetry import configure_logging
 
 
 @pytest.fixture
-def configured() -> Iterator[Callable[..., structlog.typing.FilteringBoundLogger]]:
+def configured(logging_undone) -> Callable[..., structlog.typing.FilteringBoundLogger]:
     """Configure logging as a service does, and hand out a logger; undone afterwards."""
 
     def configure(**section: str) -> structlog.typing.FilteringBoundLogger:
-        configure_logging(LoggingSection(**section), service="ugc-test")
+        configure_logging(Settings(logging=LoggingSection(**section)), service="ugc-test")
         logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         return logger
 
-    handlers, level = logging.root.handlers, logging.root.level
-    yield configure
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    return configure
 
 
 def test_lines_go_to_stderr_and_leave_stdout_to_data(configured, capsys):

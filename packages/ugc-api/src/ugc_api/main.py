@@ -12,7 +12,7 @@ from ugc_core.allocator import keep_one_arena
 from ugc_core.environment import environment
 from ugc_core.errors import UgcError
 from ugc_core.exits import OK, exit_code
-from ugc_core.sources import load, secrets_of
+from ugc_core.sources import load
 from ugc_core.telemetry import configure_logging
 
 _EPILOG = """\
@@ -34,7 +34,7 @@ def main() -> None:
     keep_one_arena()
     try:
         settings = load(environment()).settings
-        configure_logging(settings.logging, service="ugc-api", secrets=secrets_of(settings))
+        configure_logging(settings, service="ugc-api")
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serve(settings))
     except UgcError as error:

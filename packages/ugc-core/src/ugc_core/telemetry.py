@@ -5,7 +5,6 @@ Lines carry an event name and fields, never a token, a secret or a report's cont
 
 import logging
 import sys
-from collections.abc import Collection
 from contextlib import suppress
 from typing import TextIO, cast
 
@@ -14,7 +13,8 @@ from structlog.typing import Processor
 
 from ugc_core.discretion import Discretion, one_line
 from ugc_core.error_reports import Reporting
-from ugc_core.settings import LoggingSection
+from ugc_core.settings import Settings
+from ugc_core.sources import secrets_of
 
 reporting = Reporting()
 """Passes errors on to where they are collected, while somebody has said where: logging is one for
@@ -40,18 +40,15 @@ ETL_BUFFERED_BYTES = f"{METRIC_PREFIX}_etl_buffered_bytes"
 ETL_PAUSED = f"{METRIC_PREFIX}_etl_paused_partitions"
 
 
-def configure_logging(
-    section: LoggingSection, *, service: str, secrets: Collection[str] = ()
-) -> None:
+def configure_logging(settings: Settings, *, service: str) -> None:
     """Send structlog's lines to stderr, and other libraries' warnings in the same form.
 
     Args:
-        section: Level and format.
+        settings: Level and format; and the secrets, which must not appear in any line.
         service: Name of the program, in every line.
-        secrets: Texts that must not appear in any, besides all that looks like a secret.
     """
-    rendering = _rendering(section.format, Discretion(secrets))
-    level = logging.getLevelNamesMapping()[section.level.upper()]
+    rendering = _rendering(settings.logging.format, Discretion(secrets_of(settings)))
+    level = logging.getLevelNamesMapping()[settings.logging.level.upper()]
     structlog.configure(
         processors=[*_processors(), *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -17,7 +17,7 @@ from ugc_core.environment import environment
 from ugc_core.errors import InUseError, UgcError
 from ugc_core.exits import OK, exit_code
 from ugc_core.settings import EtlSection, Settings
-from ugc_core.sources import load, secrets_of
+from ugc_core.sources import load
 from ugc_core.telemetry import configure_logging
 from ugc_etl.bootstrap import open_pipeline
 from ugc_etl.metrics import EtlMetrics
@@ -43,7 +43,7 @@ def main() -> None:
     keep_one_arena()
     try:
         settings = load(environment()).settings
-        configure_logging(settings.logging, service="ugc-etl", secrets=secrets_of(settings))
+        configure_logging(settings, service="ugc-etl")
         asyncio.run(serve(settings))
     except UgcError as error:
         sys.stderr.write(f"ugc-etl: {error}\n")

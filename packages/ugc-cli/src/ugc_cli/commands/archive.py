@@ -13,7 +13,6 @@ from ugc_cli.options import NO_VALUE, AsJson, Data
 from ugc_cli.resolve import resolve
 from ugc_core.clock import SystemClock
 from ugc_core.exits import FAILURE, LOSS_FOUND
-from ugc_core.sources import secrets_of
 from ugc_core.telemetry import configure_logging
 from ugc_etl.archive.errors import ArchiveMismatchError
 
@@ -56,7 +55,7 @@ def archive(
         forget=forget,
     )
     settings = resolve(data).settings
-    configure_logging(settings.logging, service="ugc archive", secrets=secrets_of(settings))
+    configure_logging(settings, service="ugc archive")
     try:
         outcome = asyncio.run(archiving.archive(settings, options, clock=SystemClock()))
     except ArchiveMismatchError as error:

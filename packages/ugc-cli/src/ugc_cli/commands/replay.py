@@ -15,7 +15,6 @@ from ugc_cli.resolve import resolve
 from ugc_core.clock import SystemClock
 from ugc_core.exits import FAILURE
 from ugc_core.settings import Settings
-from ugc_core.sources import secrets_of
 from ugc_core.telemetry import configure_logging
 
 app = typer.Typer(no_args_is_help=True)
@@ -118,7 +117,7 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
     )
     replaying.check(options)
     settings = resolve(data).settings
-    configure_logging(settings.logging, service="ugc replay", secrets=secrets_of(settings))
+    configure_logging(settings, service="ugc replay")
     if swap:
         _swap(settings, dry_run=dry_run, yes=yes, as_json=as_json)
         return
@@ -197,7 +196,7 @@ def file(  # noqa: PLR0913, PLR0917 - an option each
         rate=rate,
     )
     settings = resolve(data).settings
-    configure_logging(settings.logging, service="ugc replay", secrets=secrets_of(settings))
+    configure_logging(settings, service="ugc replay")
     send = file_replaying.replay_files if from_table is None else table_replaying.replay_table
     outcome = asyncio.run(send(settings, options, clock=SystemClock()))
     if as_json:
