@@ -32,27 +32,27 @@ class Reporting:
 
     def __init__(self) -> None:
         """Report nothing yet."""
-        self._reports: list[ErrorReports] = []
-        self._allowance: Allowance | None = None
+        self._reports: list[tuple[ErrorReports, Allowance]] = []
 
     @contextmanager
     def to(self, reports: ErrorReports, clock: Clock) -> Iterator[None]:
         """Report errors in the block; blocks may be nested, and then each gets them."""
-        self._allowance = Allowance(_PER_S, clock, most=_AT_ONCE)
-        self._reports.append(reports)
+        entry = reports, Allowance(_PER_S, clock, most=_AT_ONCE)
+        self._reports.append(entry)
         try:
             yield
         finally:
-            self._reports.remove(reports)
+            self._reports.remove(entry)
 
     def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
         """Report the line's error, if it has one."""
         if self._reports and event.get("level") in _LEVELS:
             error = _error_of(event.get("exc_info"))
-            if error is not None and (self._allowance is None or self._allowance.take()):
+            if error is not None:
                 fields = {name: str(event[name]) for name in _FIELDS if name in event}
-                for reports in self._reports:
-                    _report(reports, str(event.get("event", "")), error, fields)
+                for reports, allowance in self._reports:
+                    if allowance.take():
+                        _report(reports, str(event.get("event", "")), error, fields)
         return event
 
 
