@@ -34,7 +34,6 @@ class ApiMetrics:
         self._requests: dict[tuple[str, str, int], int] = {}
         self._appends: dict[str, int] = {}
         self._followed: list[tuple[str, Followed]] = []
-        self._refusals: dict[str, int] = {}
         self._duplicates = self._place(telemetry.API_EVENTS, "duplicate", "")
         self._accepted = self._place(telemetry.API_EVENTS, "accepted", "")
         flying = Series(family=telemetry.API_IN_FLIGHT, momentary=True)
@@ -55,11 +54,7 @@ class ApiMetrics:
 
     def refused(self, reason: str, count: int = 1) -> None:
         """Count reports that are not kept; the reason is a kind of problem."""
-        try:
-            place = self._refusals[reason]
-        except KeyError:
-            place = self._refusals[reason] = self._place(telemetry.API_EVENTS, "refused", reason)
-        self._values[place] += count
+        self._values[self._place(telemetry.API_EVENTS, "refused", reason)] += count
 
     def shed(self, reason: str) -> None:
         """Count a request that is turned away unread; the reason is a kind of problem."""
