@@ -18,6 +18,8 @@ _MOST_CHARACTERS: Final = 20_000
 """Kept of one text, half from its beginning and half from its end."""
 _SHORTEST_SECRET: Final = 6
 """A shorter one is a word that occurs for other reasons."""
+_LONGEST_WORD: Final = 11
+"""What is longer may be a token, even of small letters alone."""
 
 _NAMED = re.compile(
     r"authori[sz]ation|token|passw|secret|cookie|credential|api_?key|private_?key|dsn"
@@ -118,7 +120,8 @@ def _escaped(found: re.Match[str]) -> str:
 def _mask_bearer(found: re.Match[str]) -> str:
     """Mask what follows `Bearer`, unless it is a word, as in "no bearer token"."""
     credentials = found[2]
-    is_word = credentials.rstrip(".").isalpha() and credentials.islower() and len(credentials) < 12  # noqa: PLR2004
+    is_short = len(credentials) <= _LONGEST_WORD
+    is_word = is_short and credentials.rstrip(".").isalpha() and credentials.islower()
     return found[0] if is_word else f"{found[1]}{MASK}"
 
 

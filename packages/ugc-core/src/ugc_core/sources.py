@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ugc_core.discretion import MASK
 from ugc_core.errors import ConfigError
 from ugc_core.setting_types import Section
 from ugc_core.settings import SECRETS, Settings
@@ -42,7 +43,7 @@ class Loaded(NamedTuple):
         """Yield (name, value, source) of every setting; secrets are masked."""
         for name, value in leaves(self.settings):
             masked = name in SECRETS and value
-            yield name, "********" if masked else text(value), self.sources.get(name, "default")
+            yield name, MASK if masked else text(value), self.sources.get(name, "default")
 
 
 def secrets_of(settings: Settings) -> list[str]:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ugc_api.documentation import answer_docs, examples
+from ugc_api.documentation.request_headers import BEARER
 from ugc_api.paths import AUDIENCE_PATH, LIVE_PATH, RETENTION_PATH
 from ugc_api.problems import kinds
 from ugc_api.reading.audience_answers import FilmAudience, LiveViewers, RetentionCurve
 
 Json = dict[str, Any]
 
-_SECURITY: list[Json] = [{"bearer": []}]
 _ROLE = " Asks for the role `analyst` in the token's `roles`."
 _PROBLEMS = answer_docs.problems(
     *answer_docs.OF_EVERY_REQUEST,
@@ -32,7 +32,7 @@ _AUDIENCE: Json = {
         "200": answer_docs.answer(FilmAudience, "The film's numbers.", examples.AUDIENCE),
         **_PROBLEMS,
     },
-    "security": _SECURITY,
+    "security": BEARER,
 }
 _RETENTION: Json = {
     "operationId": "getRetention",
@@ -47,7 +47,7 @@ _RETENTION: Json = {
         "200": answer_docs.answer(RetentionCurve, "The curve.", examples.CURVE),
         **_PROBLEMS,
     },
-    "security": _SECURITY,
+    "security": BEARER,
 }
 _LIVE: Json = {
     "operationId": "getLiveViewers",
@@ -58,7 +58,7 @@ _LIVE: Json = {
         "200": answer_docs.answer(LiveViewers, "The number.", examples.LIVE),
         **_PROBLEMS,
     },
-    "security": _SECURITY,
+    "security": BEARER,
 }
 
 AUDIENCE_OPERATIONS: Mapping[tuple[str, str], Json] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from ugc_api import media_types
 from ugc_api.documentation import answer_docs, examples, headers
-from ugc_api.documentation.request_headers import COMPRESSED, TRACEPARENT
+from ugc_api.documentation.request_headers import BEARER, COMPRESSED, TRACEPARENT
 from ugc_api.documentation.schemas import ref
 from ugc_api.intake.beacon_grants import BeaconToken, BeaconTokenRequest
 from ugc_api.intake.beacons import Beacon
@@ -35,7 +35,7 @@ _TOKEN: Json = {
     "description": "Ask as the film begins: a page that goes away has no time to. The token is"
     " good for reports of one viewer in one film (and one session, if named), and for nothing"
     " else; it goes into the body of beacons.",
-    "security": [{"bearer": []}],
+    "security": BEARER,
     "parameters": [TRACEPARENT],
     "requestBody": {
         "description": COMPRESSED,

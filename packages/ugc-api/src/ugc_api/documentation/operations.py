@@ -7,7 +7,7 @@ from ugc_api import media_types
 from ugc_api.documentation import answer_docs, examples
 from ugc_api.documentation.audience_operations import AUDIENCE_OPERATIONS
 from ugc_api.documentation.beacon_operations import BEACON_OPERATIONS
-from ugc_api.documentation.request_headers import COMPRESSED, KEY, TRACEPARENT
+from ugc_api.documentation.request_headers import BEARER, COMPRESSED, KEY, TRACEPARENT
 from ugc_api.documentation.schemas import ref
 from ugc_api.intake.answers import Accepted, BatchAnswer
 from ugc_api.paths import MANY_PATH, ONE_PATH
@@ -17,7 +17,6 @@ from ugc_core.events import Report
 
 Json = dict[str, Any]
 
-_SECURITY: list[Json] = [{"bearer": []}]
 _UUID = {"type": "string", "format": "uuid"}
 _FILM = {
     "name": "film_id",
@@ -63,7 +62,7 @@ _REPORT: Json = {
     "summary": "Report progress in one film",
     "description": "The shortest body is `progress` and `total`. A player that repeats a report"
     " sends the same `event_id`, and so the same `viewed_at`.",
-    "security": _SECURITY,
+    "security": BEARER,
     "parameters": [_FILM, KEY, TRACEPARENT],
     "requestBody": {
         "description": COMPRESSED,
@@ -85,7 +84,7 @@ _BATCH: Json = {
     " item gets a verdict, in order, and one bad item never costs the others: the answer is 202"
     " whenever the batch could be read, even if no item is accepted. Empty lines do not count."
     " All accepted items are kept together or not at all.",
-    "security": _SECURITY,
+    "security": BEARER,
     "parameters": [KEY, TRACEPARENT],
     "requestBody": {
         "description": COMPRESSED,
@@ -112,7 +111,7 @@ _POINT: Json = {
         "200": answer_docs.answer(ResumePoint, "The resume point.", examples.POINT),
         **answer_docs.problems(*_READ_PROBLEMS, kinds.NO_SUCH_PATH, kinds.NO_RESUME_POINT),
     },
-    "security": _SECURITY,
+    "security": BEARER,
 }
 _LIST: Json = {
     "operationId": "getContinueWatching",
@@ -124,7 +123,7 @@ _LIST: Json = {
         "200": answer_docs.answer(ContinueWatching, "A page of films.", examples.PAGE),
         **answer_docs.problems(*_READ_PROBLEMS),
     },
-    "security": _SECURITY,
+    "security": BEARER,
 }
 _LIVE: Json = {
     "operationId": "getLiveness",

@@ -46,23 +46,23 @@ def add_docs_routes(app: FastAPI, section: ApiSection) -> None:
     assets = _assets()
 
     async def docs(request: Request) -> Response:
-        require_password(request, section)
+        _require_password(request, section)
         return _file(_own("docs.html"))
 
     async def redoc(request: Request) -> Response:
-        require_password(request, section)
+        _require_password(request, section)
         return _file(_own("redoc.html"))
 
     async def document(request: Request) -> Response:
-        require_password(request, section)
+        _require_password(request, section)
         return Response(_encode(app.openapi()), 200, _HEADERS, media_types.JSON)
 
     async def log_document(request: Request) -> Response:
-        require_password(request, section)
+        _require_password(request, section)
         return _file(resources.files("ugc_core.published") / "asyncapi.json")
 
     async def asset(request: Request) -> Response:
-        require_password(request, section)
+        _require_password(request, section)
         file = assets.get(request.path_params["name"])
         if file is None:
             raise ProblemError(kinds.NO_SUCH_PATH, "There is no such asset.")
@@ -75,7 +75,7 @@ def add_docs_routes(app: FastAPI, section: ApiSection) -> None:
     app.add_api_route("/api/docs/assets/{name}", asset, include_in_schema=False)
 
 
-def require_password(request: Request, section: ApiSection) -> None:
+def _require_password(request: Request, section: ApiSection) -> None:
     """Check HTTP basic credentials; equally long for every wrong pair.
 
     Raises:

@@ -17,6 +17,8 @@ COMPRESSED = (
     "May be compressed: `Content-Encoding: gzip` or `zstd`. The limits hold for what comes and for"
     " what it inflates to."
 )
+BEARER: list[Json] = [{"bearer": []}]
+"""An access token; the document's `securitySchemes` say of what form."""
 KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",

@@ -24,7 +24,7 @@ def add_operation_routes(
     """Add the three routes; none asks for a token, so keep them off the public address."""
 
     async def livez() -> Response:
-        return Response(b"ok\n", 200, _FRESH, "text/plain")
+        return Response(b"ok\n", 200, _FRESH, media_types.TEXT)
 
     async def readyz(request: Request) -> Response:
         if "verbose" in request.query_params:
@@ -32,8 +32,8 @@ def add_operation_routes(
             status = 503 if report.status == "unavailable" else 200
             return Response(_encode(report), status, _FRESH, media_types.JSON)
         if await health.ready():
-            return Response(b"ready\n", 200, _FRESH, "text/plain")
-        return Response(b"unavailable\n", 503, _FRESH, "text/plain")
+            return Response(b"ready\n", 200, _FRESH, media_types.TEXT)
+        return Response(b"unavailable\n", 503, _FRESH, media_types.TEXT)
 
     async def counts(request: Request) -> Response:
         _require_password(request, section)
