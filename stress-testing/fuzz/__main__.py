@@ -13,26 +13,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from harness.results import commit, write
-from harness.system import System, running_system
+from harness.system import running_system
 
 from fuzz.running import Run, fuzz
-from ugc_cli.tokens import Claims, mint
-from ugc_core.api_settings import AuthSection
-from ugc_core.clock import SystemClock
+from ugc_api.auth.identity import ANALYST
 
 SHORT_EXAMPLES, LONG_EXAMPLES = 20, 550
 LEAST_LONG = 10_000
 _USER = UUID(int=5)
 _FAILED = 1
-_UNLIMITED = {"UGC_LIMITS__USER_REPORTS_PER_S": "0", "UGC_LIMITS__ADDRESS_REQUESTS_PER_S": "0"}
-"""All of it is one user's: a 429 would keep the rest of a long run from the routes."""
-
-
-def token(system: System) -> str:
-    """Return a token that every operation takes."""
-    secret = system.directory.token_secret.read_text("utf-8").strip()
-    claims = Claims(user_id=_USER, roles=("analyst",), ttl_s=7200)
-    return mint(claims, AuthSection(secret=secret), now_ms=SystemClock().wall_ms())
 
 
 def keep(run: Run, seconds: float, of: str) -> None:
@@ -62,9 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     examples = options.examples or (LONG_EXAMPLES if options.long else SHORT_EXAMPLES)
     began, of = time.monotonic(), commit()
-    with running_system(environment=_UNLIMITED) as system:
+    with running_system() as system:
         origin = system.api.partition("/api/")[0]
-        run = fuzz(origin, token(system), examples=examples, seed=options.seed)
+        token = system.token(_USER, roles=(ANALYST,))  # which every operation takes
+        run = fuzz(origin, token, examples=examples, seed=options.seed)
     print(run.said)
     if run.code or (options.long and run.requests < LEAST_LONG):
         return _FAILED

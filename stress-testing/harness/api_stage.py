@@ -15,13 +15,11 @@ from harness import kafka, wrk
 from harness.api_requests import SECRET
 from harness.cores import AROUND, MEASURED, on_core, staying_on, too_few
 from harness.kafka_pipeline import topic
-from ugc_core.settings import LogSection, Settings
+from harness.system import UNLIMITED
+from ugc_core.settings import LogSection
 
-_NO_LIMITS = (
-    *("user_reports_per_s", "address_requests_per_s"),
-    *("max_connections", "max_connections_per_address"),
-)
-"""Bounds on one sender: here one address is the whole world."""
+_MANY_CONNECTIONS = ("UGC_LIMITS__MAX_CONNECTIONS", "UGC_LIMITS__MAX_CONNECTIONS_PER_ADDRESS")
+"""Here one address is the whole world."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +97,12 @@ class Stage:
 
 def told_api() -> dict[str, str]:
     """Return the variables of ugc-api; nothing bounds what a single sender may do."""
-    told = {"UGC_AUTH__SECRET": SECRET, "UGC_API__PORT": "{port}"}
-    limits = getattr(Settings(), "limits", None)
-    for name in _NO_LIMITS:
-        if hasattr(limits, name):
-            told[f"UGC_LIMITS__{name.upper()}"] = "100000" if "connections" in name else "0"
-    return told
+    return {
+        "UGC_AUTH__SECRET": SECRET,
+        "UGC_API__PORT": "{port}",
+        **UNLIMITED,
+        **dict.fromkeys(_MANY_CONNECTIONS, "100000"),
+    }
 
 
 def absent() -> str | None:

@@ -44,20 +44,18 @@ async def offer(url: str, requests: Path, plan: Plan, *, core: int) -> Outcome:
 
 def main() -> None:
     """Print the outcome as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        argument_default=argparse.SUPPRESS,  # those of `Plan` hold
+    )
     parser.add_argument("--url", required=True)
     parser.add_argument("--requests", type=Path, required=True)
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--connections", type=int, default=256)
-    parser.add_argument("--patience-s", type=float, default=60.0)
+    parser.add_argument("--connections", type=int)
+    parser.add_argument("--patience-s", type=float)
     given = parser.parse_args()
-    plan = Plan(
-        rate=given.rate,
-        seconds=given.seconds,
-        connections=given.connections,
-        patience_s=given.patience_s,
-    )
+    plan = msgspec.convert(vars(given), Plan)
     where = urlsplit(given.url)
 
     async def run() -> Outcome:

@@ -73,10 +73,12 @@ class System:
             raise RuntimeError(msg)
         return load({}, dict(running.settings)).settings.warehouse
 
-    def token(self, user_id: UUID, profile_id: UUID | None = None) -> str:
+    def token(
+        self, user_id: UUID, profile_id: UUID | None = None, *, roles: tuple[str, ...] = ()
+    ) -> str:
         """Return a token of a user, or of a profile of that user."""
         secret = self.directory.token_secret.read_text("utf-8").strip()
-        claims = Claims(user_id=user_id, profile_id=profile_id, ttl_s=TOKEN_S)
+        claims = Claims(user_id=user_id, profile_id=profile_id, roles=roles, ttl_s=TOKEN_S)
         return mint(claims, AuthSection(secret=secret), now_ms=SystemClock().wall_ms())
 
     def ugc(self, *arguments: str) -> tuple[int, str]:
