@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -14,6 +15,7 @@ from harness.kafka import Brokers, running
 
 from tests.events import uuid7, valid_event
 from tests.kafka_logs import kafka_ports, require_kafka
+from tests.requirements import lacking
 from ugc_core.adapters.memory_log import (
     MemoryLog,
     MemoryLogAdmin,
@@ -50,6 +52,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
     asyncio.run(pyfuncitem.obj(**arguments), debug=False)
     return True
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str], str]:
+    """Return a program's path; skip without it, or fail where `UGC_REQUIRE` names it."""
+
+    def find(program: str) -> str:
+        return shutil.which(program) or lacking(
+            program, f"{program} is not installed (Debian's package of that name)"
+        )
+
+    return find
 
 
 @pytest.fixture

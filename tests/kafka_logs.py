@@ -1,7 +1,6 @@
 """The log in a real Kafka, through all of its ports, as the contract's tests want it."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -10,6 +9,7 @@ import msgspec
 import pytest
 from harness.kafka import absent
 
+from tests.requirements import lacking
 from ugc_core.adapters.kafka_admin import KafkaLogAdmin
 from ugc_core.adapters.kafka_operator import KafkaLogOperator
 from ugc_core.adapters.kafka_reader import KafkaLogReader
@@ -37,9 +37,7 @@ QUICK = KafkaSection(
 def require_kafka() -> None:
     """Skip without Kafka, or fail where `UGC_REQUIRE` names it."""
     if why := absent():
-        if "kafka" in os.environ.get("UGC_REQUIRE", "").split():
-            pytest.fail(f"{why}, and UGC_REQUIRE says that there must be a Kafka")
-        pytest.skip(f"no Kafka here: {why}")
+        lacking("kafka", f"no Kafka here: {why}")
 
 
 def kafka_section(url: str, **changes: object) -> LogSection:

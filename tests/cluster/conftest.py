@@ -1,7 +1,6 @@
 """One real cluster for all tests of this folder, whole again before each of them."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
@@ -10,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from tests.cluster.nodes import CLUSTER, Cluster, Server, missing
+from tests.requirements import lacking
 from ugc_core.adapters.asynch_warehouse import AsynchWarehouse
 from ugc_core.adapters.cluster_warehouse import ClusterWarehouse
 from ugc_core.clock import SystemClock
@@ -64,9 +64,8 @@ def _known(settings: Settings) -> Settings:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Four nodes and ZooKeeper that run until the last test."""
     if lacks := missing():
-        if "cluster" in os.environ.get("UGC_REQUIRE", "").split():
-            pytest.fail(f"{lacks}, and UGC_REQUIRE says that there must be a cluster")
-        pytest.skip(f"{lacks} (Debian: clickhouse-server, zookeeper and a Java runtime)")
+        debian = "Debian: clickhouse-server, zookeeper and a Java runtime"
+        lacking("cluster", f"{lacks} ({debian})")
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         cluster.start()

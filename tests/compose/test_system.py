@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.requirements import lacking
 from ugc_core.bootstrap import open_warehouse
 from ugc_core.environment import environment
 from ugc_core.settings import Settings
@@ -28,10 +29,8 @@ pytestmark = pytest.mark.timeout(300)
 def settings() -> Settings:
     """The settings that the composed services have."""
     if not URL:
-        reason = "needs the composed system: docker compose --profile test run --rm --build sut"
-        if "compose" in os.environ.get("UGC_REQUIRE", "").split():
-            pytest.fail(reason)
-        pytest.skip(reason)
+        start = "docker compose --profile test run --rm --build sut"
+        lacking("compose", f"needs the composed system: {start}")
     return load(environment()).settings
 
 

@@ -1,10 +1,7 @@
-"""Programs that a test needs and a laptop may lack, and compose.yaml as Docker reads it."""
+"""compose.yaml as Docker reads it, secrets, and a certificate of our own."""
 
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +12,6 @@ ROOT = Path(__file__).parents[2]
 _DEFAULT = re.compile(r"\$\{\w+:-([^}]*)\}")
 
 Compose = dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def needs() -> Callable[[str], str]:
-    """Return a program's path; skip without it, or fail where `UGC_REQUIRE` names it."""
-
-    def find(program: str) -> str:
-        found = shutil.which(program)
-        if found is None and program in os.environ.get("UGC_REQUIRE", "").split():
-            pytest.fail(f"{program} is not installed, and UGC_REQUIRE says that it must be")
-        if found is None:
-            pytest.skip(f"needs {program} (Debian's package of that name)")
-        return found
-
-    return find
 
 
 @pytest.fixture(scope="session")

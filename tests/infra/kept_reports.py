@@ -1,39 +1,16 @@
-"""A log for a real service, and what is in it."""
+"""What is in the log of a real service."""
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 from uuid import UUID
 
-from ugc_core.bootstrap import open_log_admin, open_log_consumer, topics
-from ugc_core.clock import SystemClock
-from ugc_core.codec import decode_lines
-from ugc_core.events import Event
+from tests.integration.api_logs import stored
 from ugc_core.settings import LogSection
 
 
-def make_log(folder: Path) -> LogSection:
-    """Make the log that an `ApiProcess` in this folder appends to."""
-    section = LogSection(url=f"sqlite:///{folder}/log.db", group="test")
-
-    async def make() -> None:
-        async with open_log_admin(section) as admin:
-            await admin.apply(await admin.plan(topics(section)))
-
-    asyncio.run(make())
-    return section
-
-
 async def kept(section: LogSection) -> list[UUID]:
-    """Return the event id of each report in the log, as another program reads it."""
-    found: list[UUID] = []
-    async with open_log_consumer(section, clock=SystemClock()) as reader:
-        while polled := await reader.poll(max_records=5000, timeout_s=0):
-            for record in (record for records in polled.values() for record in records):
-                events = decode_lines(record.value, record.headers)
-                assert all(isinstance(event, Event) for event in events)
-                found += [event.event_id for event in events if isinstance(event, Event)]
-    return found
+    """Return the event id of each report in the log."""
+    return [event.event_id for event in await stored(section)]
 
 
 class WatchedLog:

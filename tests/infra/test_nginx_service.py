@@ -9,8 +9,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.infra.kept_reports import kept, make_log
+from tests.infra.kept_reports import kept
 from tests.infra.nginx_process import NO_TLS, Front, Site, running
+from tests.integration.api_logs import made_log
 from tests.integration.api_processes import MANY, ONE, ApiProcess, bearer, report
 from ugc_core.settings import LogSection
 
@@ -22,7 +23,7 @@ TOKEN_BURST = 40
 
 @pytest.fixture
 def log(tmp_path) -> LogSection:
-    return make_log(tmp_path)
+    return asyncio.run(made_log(tmp_path))
 
 
 @pytest.fixture

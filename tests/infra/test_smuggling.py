@@ -1,15 +1,17 @@
 """No request hides another: through nginx, and on the service alone, each probe is one or none."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from tests.infra.kept_reports import WatchedLog, make_log
+from tests.infra.kept_reports import WatchedLog
 from tests.infra.nginx_process import Site, running
 from tests.infra.raw_http import Answer, Talk, converse
 from tests.infra.smuggling import BUILDS, post, probe
+from tests.integration.api_logs import made_log
 from tests.integration.api_processes import ApiProcess, report
 
 ROOMY = {
@@ -39,7 +41,7 @@ class Target:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("service")
-    log = WatchedLog(make_log(folder))
+    log = WatchedLog(asyncio.run(made_log(folder)))
     with ApiProcess(folder).running() as process:
         yield Target(name="service", port=int(process.url.rpartition(":")[2]), log=log)
 

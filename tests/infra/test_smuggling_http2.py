@@ -1,5 +1,6 @@
 """What HTTP/2 lets one say and HTTP/1.1 does not: nothing of it becomes a second request."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.infra.http2_frames import Headers, ask
-from tests.infra.kept_reports import WatchedLog, make_log
+from tests.infra.kept_reports import WatchedLog
 from tests.infra.nginx_process import Front, Site, running
 from tests.infra.raw_http import converse
 from tests.infra.smuggling import post
+from tests.integration.api_logs import made_log
 from tests.integration.api_processes import ONE, ApiProcess, bearer, report
 
 HEAD: Headers = [
@@ -62,7 +64,7 @@ REPLACED = {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, WatchedLog]]:
     folder = tmp_path_factory.mktemp("service")
-    log = WatchedLog(make_log(folder))
+    log = WatchedLog(asyncio.run(made_log(folder)))
     with ApiProcess(folder).running() as process:
         yield int(process.url.rpartition(":")[2]), log
 

@@ -1,4 +1,4 @@
-"""One real warehouse for all tests of this folder, and a database of its own for each."""
+"""One real warehouse for all tests of this folder; for each a database, or a log, of its own."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -9,17 +9,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.api_logs import made_log
 from tests.integration.processes import ChdbServer
 from tests.integration.verified_system import System
 from tests.integration.verified_system import open_system as open_in
 from ugc_core import warehouse_schema
 from ugc_core.bootstrap import open_warehouse
-from ugc_core.settings import WarehouseSection
+from ugc_core.settings import LogSection, WarehouseSection
 from ugc_core.urls import warehouse_target
 
 OpenSystem = Callable[..., AbstractAsyncContextManager[System]]
 
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def chromium(needs: Callable[[str], str]) -> str:
+    """The browser."""
+    return needs("chromium")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LogSection:
+    """A log with its topics, where an `ApiProcess` of this folder finds it."""
+    return asyncio.run(made_log(tmp_path))
 
 
 @pytest.fixture(scope="session")

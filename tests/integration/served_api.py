@@ -7,12 +7,12 @@ from uuid import UUID
 import httpx
 import jwt
 
+from tests.integration.api_logs import made_log
 from ugc_api.app import create_app
 from ugc_api.bootstrap import open_services
 from ugc_core.api_settings import AuthSection
-from ugc_core.bootstrap import open_log_admin, topics
 from ugc_core.clock import SystemClock
-from ugc_core.settings import LogSection, Settings, WarehouseSection
+from ugc_core.settings import Settings, WarehouseSection
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -26,12 +26,10 @@ def bearer(user: UUID, **more: object) -> dict[str, str]:
 async def serving(warehouse: WarehouseSection, folder):
     """Open the application as the service does, over a real log and a real warehouse."""
     settings = Settings(
-        log=LogSection(url=f"sqlite:///{folder}/log.db"),
+        log=await made_log(folder),
         warehouse=warehouse,
         auth=AuthSection(secret=SECRET),
     )
-    async with open_log_admin(settings.log) as admin:
-        await admin.apply(await admin.plan(topics(settings.log)))
     damage: list[Exception] = []
     async with open_services(settings, clock=SystemClock(), on_damage=damage.append) as services:
         transport = httpx.ASGITransport(create_app(services))

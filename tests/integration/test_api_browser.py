@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from string import Template
 
 import pytest
 
-from tests.integration.api_logs import made_log, stored
+from tests.integration.api_logs import stored
 from tests.integration.api_processes import FILM, PATIENCE_S, ApiProcess, bearer, report
 from ugc_core.settings import LogSection
 
@@ -39,23 +37,6 @@ said.beacon = navigator.sendBeacon("$api/api/v1/beacons", body);
 await post("/api/v1/nothing", {}, {});
 document.body.textContent = JSON.stringify(said);
 </script>""")
-
-
-@pytest.fixture
-def log(tmp_path) -> LogSection:
-    """A log with its topics."""
-    return asyncio.run(made_log(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The browser; skip without it, or fail where `UGC_REQUIRE` names it."""
-    found = shutil.which("chromium")
-    if found is None:
-        if "chromium" in os.environ.get("UGC_REQUIRE", "").split():
-            pytest.fail("Chromium is not installed, and UGC_REQUIRE says that it must be")
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    return found
 
 
 class Quiet(SimpleHTTPRequestHandler):

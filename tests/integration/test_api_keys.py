@@ -10,22 +10,8 @@ import pytest
 from tests.integration.api_processes import ONE, PATIENCE_S, ApiProcess, free_port, report
 from tests.unit.ugc_api.auth.issuers import JwksServer
 from tests.unit.ugc_api.auth.signers import jwk, jwks, private, sign
-from ugc_core.bootstrap import open_log_admin, topics
-from ugc_core.settings import LogSection
 
 OLD, NEW = jwk("RS256", "old", 1, alg="RS256"), jwk("ES256", "new", 2)
-
-
-@pytest.fixture
-def log(tmp_path) -> None:
-    """Make the log and its topics."""
-    section = LogSection(url=f"sqlite:///{tmp_path}/log.db", group="test")
-
-    async def make() -> None:
-        async with open_log_admin(section) as admin:
-            await admin.apply(await admin.plan(topics(section)))
-
-    asyncio.run(make())
 
 
 def token(kind: str, kid: str, number: int, user: int = 5) -> dict[str, str]:

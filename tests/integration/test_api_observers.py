@@ -8,7 +8,7 @@ import pytest
 
 from tests.collectors import Collector, black_hole, collector, nobody, refusing
 from tests.integration.api_processes import ONE, ApiProcess, bearer, report
-from ugc_core.bootstrap import open_log_admin, open_log_scanner, topics
+from ugc_core.bootstrap import open_log_admin, open_log_scanner
 from ugc_core.log import Record
 from ugc_core.settings import LogSection
 
@@ -17,18 +17,6 @@ EXPORT_TIMEOUT_S = 5.0
 DRAIN_S = 10
 REQUESTS = 400
 CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture
-def log(tmp_path) -> LogSection:
-    section = LogSection(url=f"sqlite:///{tmp_path}/log.db", group="test")
-
-    async def make() -> None:
-        async with open_log_admin(section) as admin:
-            await admin.apply(await admin.plan(topics(section)))
-
-    asyncio.run(make())
-    return section
 
 
 async def load(service: ApiProcess) -> tuple[Counter[int], float]:

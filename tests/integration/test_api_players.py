@@ -1,6 +1,5 @@
 """What browsers and older clients send to a running `ugc-api`: what it acknowledged is kept."""
 
-import asyncio
 import gzip
 import json
 import sys
@@ -10,10 +9,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.integration.api_logs import made_log, stored
+from tests.integration.api_logs import stored
 from tests.integration.api_processes import FILM, MANY, ONE, PATIENCE_S, ApiProcess, report
 from ugc_core.clock import SystemClock
-from ugc_core.settings import LogSection
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -23,12 +21,6 @@ else:
 ORIGIN = "https://cinema.example"
 TOKENS, BEACONS = "/api/v1/beacon-tokens", "/api/v1/beacons"
 COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
-
-
-@pytest.fixture
-def log(tmp_path) -> LogSection:
-    """A log with its topics."""
-    return asyncio.run(made_log(tmp_path))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.integration.api_logs import made_log, stored
+from tests.integration.api_logs import stored
 from tests.integration.api_processes import (
     FILM,
     MANY,
@@ -32,16 +32,9 @@ from tests.integration.api_processes import (
     stops_listening,
     takes_connections,
 )
-from ugc_core.settings import LogSection
 
 ENOUGH = 300
 """Reports that a test wants acknowledged before it ends the service."""
-
-
-@pytest.fixture
-def log(tmp_path) -> LogSection:
-    """A log with its topics."""
-    return asyncio.run(made_log(tmp_path))
 
 
 async def test_an_accepted_report_can_be_read_by_another_program(tmp_path, log):

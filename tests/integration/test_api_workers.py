@@ -21,23 +21,14 @@ from tests.integration.api_processes import (
     free_port,
     report,
 )
-from ugc_core.bootstrap import open_log_admin, topics
-from ugc_core.settings import LogSection
 
 SCRAPES = 12
 UUID_LIKE = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}", re.IGNORECASE)
 
 
 @pytest.fixture
-def service(tmp_path):
+def service(tmp_path, log):
     """Three workers of one uvicorn."""
-    section = LogSection(url=f"sqlite:///{tmp_path}/log.db")
-
-    async def make() -> None:
-        async with open_log_admin(section) as admin:
-            await admin.apply(await admin.plan(topics(section)))
-
-    asyncio.run(make())
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "ugc_api.asgi:app", "--port", str(port)]
     process = ApiProcess(tmp_path)

@@ -1,9 +1,6 @@
 """The documentation in a real browser: it draws every operation, and asks nobody else."""
 
-import asyncio
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +10,6 @@ import pytest
 
 from tests.integration.api_processes import ApiProcess
 from ugc_api.documentation.openapi import document
-from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
-from ugc_core.bootstrap import topics
 from ugc_core.settings import LogSection
 
 PASSWORD = "open-sesame"
@@ -25,25 +20,8 @@ QUIET = (
 )
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if found is None and "chromium" in os.environ.get("UGC_REQUIRE", "").split():
-        pytest.fail("chromium is not installed, and UGC_REQUIRE says that it must be")
-    if found is None:
-        pytest.skip("needs chromium (Debian's package of that name)")
-    return found
-
-
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[ApiProcess]:
-    section = LogSection(url="sqlite:///log.db")
-
-    async def make_topics() -> None:
-        async with SqliteLogAdmin.open(tmp_path / "log.db", section) as admin:
-            await admin.apply(await admin.plan(topics(section)))
-
-    asyncio.run(make_topics())
+def service(tmp_path: Path, log: LogSection) -> Iterator[ApiProcess]:
     (tmp_path / "password").write_text(PASSWORD)
     with ApiProcess(tmp_path, UGC_API__DOCS_PASSWORD_FILE="password").running() as running:
         yield running

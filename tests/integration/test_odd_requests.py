@@ -4,7 +4,6 @@ It says plenty meanwhile, for its warehouse is not there. Every line has to be i
 its time and its level, and hold no control character that a terminal would obey.
 """
 
-import asyncio
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -13,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.integration.api_processes import MANY, ONE, ApiProcess, bearer, connection
-from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
-from ugc_core.bootstrap import topics
 from ugc_core.settings import LogSection
 
 ODD = (
@@ -38,14 +35,7 @@ OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z \[[a-z]+ *\] ")
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[ApiProcess]:
-    section = LogSection(url="sqlite:///log.db")
-
-    async def make_topics() -> None:
-        async with SqliteLogAdmin.open(tmp_path / "log.db", section) as admin:
-            await admin.apply(await admin.plan(topics(section)))
-
-    asyncio.run(make_topics())
+def service(tmp_path: Path, log: LogSection) -> Iterator[ApiProcess]:
     settings = {"UGC_LOGGING__FORMAT": "console", "UGC_LOGGING__LEVEL": "debug"}
     settings |= {"UGC_WAREHOUSE__URL": "clickhouse://127.0.0.1:1/movies"}
     with ApiProcess(tmp_path, **settings).running() as running:
