@@ -202,7 +202,7 @@ def test_ctrl_c_at_any_moment_of_the_start_ends_it_cleanly(start):
         running = start(wait=False)
         running.says("Starting in")
         if stage in SERVICES:
-            until(lambda: stage in running.children(), f"{stage} is started")  # noqa: B023
+            until(lambda: stage in running.children(), f"{stage} is started")  # noqa: B023 - called here
         children = running.children()
 
         code = running.end(signal.SIGINT)

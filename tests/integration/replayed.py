@@ -65,11 +65,11 @@ class System:
         async with open_log_admin(self.log) as admin:
             await admin.apply(await admin.plan(topics(self.log)))
 
-    def event(self, *, user: int = 1, at_ms: int | None = None, **changes: object) -> Event:
+    def event(self, *, user: int = 1, at_ms: int | None = None, **changes: Any) -> Event:
         """Return a report of a user; each is a minute after the last one."""
         number = len(self.accepted) + 1
         at_ms = NOW_MS + number * 60_000 if at_ms is None else at_ms
-        fields: dict[str, object] = {
+        fields: dict[str, Any] = {
             "event_id": uuid7(number),
             "film_id": UUID(int=number % 3 + 1),
             "user_id": UUID(int=user),
@@ -79,7 +79,7 @@ class System:
             "viewed_at": at_ms,
             "received_at": at_ms,
         }
-        return Event(**(fields | changes))  # type: ignore[arg-type]
+        return Event(**(fields | changes))
 
     async def accept(self, many: int, *, users: int = 4) -> list[Event]:
         """Append so many reports, by users in turn."""

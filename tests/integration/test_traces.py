@@ -36,7 +36,7 @@ def system(tmp_path, fresh_database, otlp):
 
 def spans(found: Collector):
     """Yield the name of the service and the span, of all that came."""
-    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415
+    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415 - heavy
 
     for _, body in found.bodies:
         for sent in service.ExportTraceServiceRequest.FromString(body).resource_spans:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import apsw
@@ -168,11 +169,11 @@ class System:
 
 @asynccontextmanager
 async def open_system(
-    warehouse: WarehouseSection, folder: Path, **limits: object
+    warehouse: WarehouseSection, folder: Path, **limits: Any
 ) -> AsyncIterator[System]:
     """Open a system with two partitions and no report."""
     log = LogSection(url=f"sqlite:///{folder / 'log.db'}", partitions=2)
-    etl = EtlSection(**{"max_age_s": 0.01, **limits})  # type: ignore[arg-type]
+    etl = EtlSection(**{"max_age_s": 0.01, **limits})
     settings = Settings(log=log, warehouse=warehouse, etl=etl)
     async with open_log_admin(log) as admin, open_warehouse(warehouse) as opened:
         await admin.apply(await admin.plan(topics(log)))

@@ -1,6 +1,7 @@
 """What a load test may be asked for."""
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -20,10 +21,10 @@ SECRET = "a secret of at least thirty-two bytes"
 SIGNING = Settings(auth=AuthSection(secret=SECRET))
 
 
-def wanted(**changes: object) -> Wanted:
-    fields: dict[str, object] = dict.fromkeys(Wanted.__struct_fields__)
+def wanted(**changes: Any) -> Wanted:
+    fields: dict[str, Any] = dict.fromkeys(Wanted.__struct_fields__)
     fields |= {"url": "http://127.0.0.1:8000", "duration": "60s"}
-    return Wanted(**(fields | changes))  # type: ignore[arg-type]
+    return Wanted(**(fields | changes))
 
 
 @pytest.mark.parametrize(

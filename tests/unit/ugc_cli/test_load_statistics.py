@@ -1,6 +1,7 @@
 """Latencies and rates of a load test."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,9 @@ from ugc_cli.load_testing.statistics import Histogram, Statistics, sparkline
 durations = st.lists(st.floats(min_value=0.02, max_value=60_000), min_size=1, max_size=200)
 
 
-def exchange(**changes: object) -> Exchange:
-    fields: dict[str, object] = {"name": "heartbeat", "viewer": 0, "ms": 5.0, "status": 202}
-    return Exchange(**(fields | changes))  # type: ignore[arg-type]
+def exchange(**changes: Any) -> Exchange:
+    fields: dict[str, Any] = {"name": "heartbeat", "viewer": 0, "ms": 5.0, "status": 202}
+    return Exchange(**(fields | changes))
 
 
 @given(durations, st.floats(min_value=0.01, max_value=1))

@@ -49,7 +49,7 @@ async def test_failures_long_apart_do_not_add_up(programs):
             before = pid(child)
             await supervisor.clock.sleep(31)
             child.kill()
-            await until(lambda: pid(child) != before and child.said_ready.is_set())  # noqa: B023
+            await until(lambda: pid(child) != before and child.said_ready.is_set())  # noqa: B023 - awaited here
 
     assert len(programs.said) == 8
     assert all("again in 0.1 s" in said or "again in 0.2 s" in said for said in programs.said)

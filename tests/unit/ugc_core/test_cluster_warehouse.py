@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -101,8 +102,8 @@ class FakeCluster:
             self[name].fails = WarehouseUnreachableError(f"{name} is dead")
 
     @asynccontextmanager
-    async def open(self, **changes: object) -> AsyncIterator[ClusterWarehouse]:
-        section = WarehouseSection(url=URL, **changes)  # type: ignore[arg-type]
+    async def open(self, **changes: Any) -> AsyncIterator[ClusterWarehouse]:
+        section = WarehouseSection(url=URL, **changes)
 
         @asynccontextmanager
         async def node(there: Node) -> AsyncIterator[FakeNode]:

@@ -32,7 +32,7 @@ async def test_one_that_the_file_refuses(tmp_path, clock, open_sqlite_log):
     async with open_sqlite_log(tmp_path / "log.db", LATE, clock) as log:
 
         async def run(_) -> None:
-            raise LogUnavailableError("the disk is full")  # noqa: EM101
+            raise LogUnavailableError
 
         log.writer._file.run, works = run, log.writer._file.run
         assert (
@@ -46,6 +46,6 @@ async def test_one_that_the_file_refuses(tmp_path, clock, open_sqlite_log):
 
 async def test_a_question_that_nobody_answers():
     async def ask(_: int) -> None:
-        raise ConnectionError("refused")  # noqa: EM101
+        raise ConnectionError
 
     assert await left_behind(failing(LogUnavailableError, lambda: within(0.05, "ends", ask))) == 0

@@ -1,5 +1,7 @@
 """What the migrations make, read from their SQL, and how a node may differ from it."""
 
+from typing import Any
+
 import pytest
 
 from ugc_core.migrations import migrations, render
@@ -30,10 +32,10 @@ def made(target: WarehouseTarget) -> dict[str, Shape]:
     )
 
 
-def as_found(shape: Shape, **changes: object) -> Found:
+def as_found(shape: Shape, **changes: Any) -> Found:
     kinds = {name: kind for name, (kind, _) in shape.columns.items()}
     fields = {"engine": shape.engine, "key": shape.key, "columns": kinds}
-    return Found(**(fields | changes))  # type: ignore[arg-type]
+    return Found(**(fields | changes))
 
 
 def without(shape: Shape, column: str) -> Found:

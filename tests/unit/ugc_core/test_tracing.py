@@ -47,7 +47,7 @@ def settings_of(**named: Any) -> TelemetrySection:
 
 
 def spans(found: Collector):
-    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415
+    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415 - heavy
 
     requests = [service.ExportTraceServiceRequest.FromString(body) for _, body in found.bodies]
     return [

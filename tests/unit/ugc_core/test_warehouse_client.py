@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -35,12 +36,12 @@ DEADLINE_S = 10
 """Longest time a test waits for what should happen at once."""
 
 
-def section(port: int, **changes: object) -> WarehouseSection:
-    return WarehouseSection(url=f"clickhouse://127.0.0.1:{port}/movies", **changes)  # type: ignore[arg-type]
+def section(port: int, **changes: Any) -> WarehouseSection:
+    return WarehouseSection(url=f"clickhouse://127.0.0.1:{port}/movies", **changes)
 
 
 @asynccontextmanager
-async def client_of(fake: FakeClickHouse, **changes: object) -> AsyncIterator[Warehouse]:
+async def client_of(fake: FakeClickHouse, **changes: Any) -> AsyncIterator[Warehouse]:
     async with fake.listen() as port, open_warehouse(section(port, **changes)) as warehouse:
         yield warehouse
 

@@ -1,5 +1,7 @@
 """Builders of what the pipeline works on; each call says only what its test is about."""
 
+from typing import Any
+
 from tests.events import uuid7, valid_event
 from ugc_core.codec import EVENT_HEADERS, encode_event
 from ugc_core.events import Event
@@ -17,12 +19,12 @@ TOPIC = "views"
 BAD = b"{no report}"
 
 
-def event(number: int = 1, **changes: object) -> Event:
+def event(number: int = 1, **changes: Any) -> Event:
     """Return a valid event; its number makes its id."""
     return valid_event(uuid7(number), **changes)
 
 
-def line(number: int = 1, **changes: object) -> bytes:
+def line(number: int = 1, **changes: Any) -> bytes:
     """Return the log line of an event."""
     return encode_event(event(number, **changes))
 
@@ -52,6 +54,6 @@ def rows(*events: Event) -> Rows:
     return decode(batch(record(0, *map(encode_event, events)))).rows
 
 
-def limits(**changes: object) -> EtlSection:
+def limits(**changes: Any) -> EtlSection:
     """Return the pipeline's limits."""
-    return EtlSection(**changes)  # type: ignore[arg-type]
+    return EtlSection(**changes)

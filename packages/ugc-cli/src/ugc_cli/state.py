@@ -219,7 +219,7 @@ class Looking:
         if not facts["reports"]:
             facts["last_stored"] = None
         else:
-            facts["freshness_s"] = max((now - facts["last_stored"]).total_seconds(), 0.0)  # type: ignore[operator]
+            facts["freshness_s"] = max((now - facts["last_stored"]).total_seconds(), 0.0)  # type: ignore[operator]  # times
         tables = {
             name: {"rows": count, "parts": parts[name].parts, "most": parts[name].most}
             if name in parts

@@ -62,14 +62,14 @@ async def open_log_writer(
     """
     match log_target(settings.url):
         case SqliteLogTarget(path=path):
-            from ugc_core.adapters.sqlite_log_writer import SqliteLogWriter  # noqa: PLC0415
+            from ugc_core.adapters.sqlite_log_writer import SqliteLogWriter
 
             async with SqliteLogWriter.open(
                 path, topic, settings, clock=clock, check=check
             ) as writer:
                 yield writer
         case KafkaLogTarget() as target:
-            from ugc_core.adapters.kafka_writer import KafkaLogWriter  # noqa: PLC0415
+            from ugc_core.adapters.kafka_writer import KafkaLogWriter
 
             known = {found.name: found.max_record_bytes for found in topics(settings)}
             async with KafkaLogWriter.open(
@@ -85,14 +85,14 @@ async def open_log_consumer(settings: LogSection, *, clock: Clock) -> AsyncItera
     """Open the log as a member of the consumer group that the settings name."""
     match log_target(settings.url):
         case SqliteLogTarget(path=path):
-            from ugc_core.adapters.sqlite_log_reader import SqliteLogReader  # noqa: PLC0415
+            from ugc_core.adapters.sqlite_log_reader import SqliteLogReader
 
             async with SqliteLogReader.open(
                 path, settings.topic, settings.group, settings, clock=clock
             ) as reader:
                 yield reader
         case KafkaLogTarget() as target:
-            from ugc_core.adapters.kafka_reader import KafkaLogReader  # noqa: PLC0415
+            from ugc_core.adapters.kafka_reader import KafkaLogReader
 
             async with KafkaLogReader.open(
                 target, settings.topic, settings.group, settings
@@ -107,12 +107,12 @@ async def open_log_admin(settings: LogSection) -> AsyncIterator[LogAdmin]:
     """Open the log to look after its topics."""
     match log_target(settings.url):
         case SqliteLogTarget(path=path):
-            from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin  # noqa: PLC0415
+            from ugc_core.adapters.sqlite_log_admin import SqliteLogAdmin
 
             async with SqliteLogAdmin.open(path, settings) as admin:
                 yield admin
         case KafkaLogTarget() as target:
-            from ugc_core.adapters.kafka_admin import KafkaLogAdmin  # noqa: PLC0415
+            from ugc_core.adapters.kafka_admin import KafkaLogAdmin
 
             async with KafkaLogAdmin.open(target, settings) as kafka_admin:
                 yield kafka_admin
@@ -125,12 +125,12 @@ async def open_log_operator(settings: LogSection) -> AsyncIterator[LogOperator]:
     """Open the log to see who reads it, what keeps it, and to move groups."""
     match log_target(settings.url):
         case SqliteLogTarget(path=path):
-            from ugc_core.adapters.sqlite_log_operator import SqliteLogOperator  # noqa: PLC0415
+            from ugc_core.adapters.sqlite_log_operator import SqliteLogOperator
 
             async with SqliteLogOperator.open(path, settings) as operator:
                 yield operator
         case KafkaLogTarget() as target:
-            from ugc_core.adapters.kafka_operator import KafkaLogOperator  # noqa: PLC0415
+            from ugc_core.adapters.kafka_operator import KafkaLogOperator
 
             async with KafkaLogOperator.open(target, settings) as kafka_operator:
                 yield kafka_operator
@@ -143,12 +143,12 @@ async def open_log_scanner(settings: LogSection) -> AsyncIterator[LogScanner]:
     """Open the log to read any part of it again."""
     match log_target(settings.url):
         case SqliteLogTarget(path=path):
-            from ugc_core.adapters.sqlite_log_scanner import SqliteLogScanner  # noqa: PLC0415
+            from ugc_core.adapters.sqlite_log_scanner import SqliteLogScanner
 
             async with SqliteLogScanner.open(path, settings) as scanner:
                 yield scanner
         case KafkaLogTarget() as target:
-            from ugc_core.adapters.kafka_scanner import KafkaLogScanner  # noqa: PLC0415
+            from ugc_core.adapters.kafka_scanner import KafkaLogScanner
 
             async with KafkaLogScanner.open(target, settings) as kafka_scanner:
                 yield kafka_scanner
@@ -161,7 +161,7 @@ async def open_log_scrubber(settings: LogSection) -> AsyncIterator[LogScrubber |
     """Open the log to take lines out of it; None where that cannot be done."""
     match log_target(settings.url):
         case SqliteLogTarget(path=path):
-            from ugc_core.adapters.sqlite_log_scrubber import SqliteLogScrubber  # noqa: PLC0415
+            from ugc_core.adapters.sqlite_log_scrubber import SqliteLogScrubber
 
             async with SqliteLogScrubber.open(path, settings) as scrubber:
                 yield scrubber
@@ -183,12 +183,12 @@ async def open_warehouse(
     """
     target = warehouse_target(settings.url)
     if target.cluster is None:
-        from ugc_core.adapters.asynch_warehouse import AsynchWarehouse  # noqa: PLC0415
+        from ugc_core.adapters.asynch_warehouse import AsynchWarehouse
 
         async with AsynchWarehouse.open(target, settings, database=database) as single:
             yield single
     else:
-        from ugc_core.adapters.cluster_warehouse import ClusterWarehouse  # noqa: PLC0415
+        from ugc_core.adapters.cluster_warehouse import ClusterWarehouse
 
         async with ClusterWarehouse.open(
             target, settings, clock=SystemClock(), database=database

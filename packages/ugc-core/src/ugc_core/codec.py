@@ -205,7 +205,8 @@ def decode_line(line: bytes, version: int = SCHEMA_VERSION) -> Event:
     try:
         event = _decoder.decode(line) if version else _upgrade(_legacy_decoder.decode(line))
     except RecursionError as error:
-        raise MalformedLineError("the JSON is nested too deeply") from error  # noqa: EM101
+        reason = "the JSON is nested too deeply"
+        raise MalformedLineError(reason) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedLineError(str(error)) from error
     if (wrong := _wrong(event)) is not None:

@@ -48,7 +48,7 @@ async def observing(
     async with AsyncExitStack() as stack:
         if section.otlp_endpoint:
             with _extra(service, "otel", "telemetry.otlp_endpoint"):
-                from ugc_core.adapters.otel_tracing import OtelTracing  # noqa: PLC0415
+                from ugc_core.adapters.otel_tracing import OtelTracing
             otel = OtelTracing(
                 section, service=service, version=version(service), sampling=sampling
             )
@@ -56,7 +56,7 @@ async def observing(
             tracing = otel
         if section.apm_server_url:
             with _extra(service, "apm", "telemetry.apm_server_url"):
-                from ugc_core.adapters.elasticapm_agent import ApmAgent  # noqa: PLC0415
+                from ugc_core.adapters.elasticapm_agent import ApmAgent
             agent = ApmAgent(
                 section,
                 service=service,
@@ -69,7 +69,7 @@ async def observing(
             tracing = agent
         if section.sentry_dsn:
             with _extra(service, "sentry", "telemetry.sentry_dsn"):
-                from ugc_core.adapters.sentry_errors import SentryErrors  # noqa: PLC0415
+                from ugc_core.adapters.sentry_errors import SentryErrors
             sentry = SentryErrors(
                 section, service=service, version=version(service), secrets=secrets
             )

@@ -177,7 +177,7 @@ class ChdbConnection:
         return result, _next_block(result)
 
 
-def _next_block(result: Any) -> bytes:  # noqa: ANN401
+def _next_block(result: Any) -> bytes:
     chunk = result.fetch()
     return chunk.bytes() if chunk else b""
 

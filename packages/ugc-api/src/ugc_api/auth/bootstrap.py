@@ -125,7 +125,7 @@ async def _open_source(place: KeyFile | KeyUrl, section: AuthSection) -> AsyncIt
             yield FileKeySource(place.path)
         case KeyUrl():
             # Only who asks an issuer pays for an HTTP client.
-            from ugc_api.auth.adapters.httpx_key_source import open_key_source  # noqa: PLC0415
+            from ugc_api.auth.adapters.httpx_key_source import open_key_source
 
             opening = open_key_source(
                 place.url, ca_path=section.jwks_ca_path, timeout_s=section.jwks_timeout_s

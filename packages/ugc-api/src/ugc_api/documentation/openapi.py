@@ -79,7 +79,7 @@ def document() -> Json:
 
 def describe(app: FastAPI) -> None:
     """Make `app.openapi()` return the whole document."""
-    app.openapi = document  # type: ignore[method-assign]
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to replace it
 
 
 def _reading() -> FastAPI:

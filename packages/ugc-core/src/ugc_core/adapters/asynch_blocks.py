@@ -52,7 +52,7 @@ def number_words(kind: str, items: Sequence[int]) -> bytes:
     return words.tobytes()
 
 
-def whole_block(columns_with_types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> Any:  # noqa: ANN401 - asynch is untyped
+def whole_block(columns_with_types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> Any:
     """Return columns as one block."""
     block: Any = ColumnOrientedBlock
     return block(columns_with_types=columns_with_types, data=columns)
@@ -61,13 +61,13 @@ def whole_block(columns_with_types: Sequence[tuple[str, str]], columns: Sequence
 class Blocks:
     """Writes blocks as asynch's own `BlockWriter` does, but numbers and UUIDs all at once."""
 
-    def __init__(self, reader: Any, writer: Any, context: Any) -> None:  # noqa: ANN401
+    def __init__(self, reader: Any, writer: Any, context: Any) -> None:
         """Take asynch's streams and its context."""
         self._reader = reader
         self._writer = writer
         self._context = context
 
-    async def write(self, block: Any) -> None:  # noqa: ANN401
+    async def write(self, block: Any) -> None:
         """Write a block and flush; one without columns ends the data."""
         await block.info.write(self._writer)
         await self._writer.write_varint(block.num_columns)

@@ -74,8 +74,8 @@ class _Connection(Connection):
 
     async def send_data(
         self,
-        sample_block: Any,  # noqa: ANN401 - asynch is untyped
-        data: Any,  # noqa: ANN401
+        sample_block: Any,
+        data: Any,
         types_check: bool = False,  # noqa: FBT001, FBT002 - asynch's own signature
         columnar: bool = False,  # noqa: FBT001, FBT002
     ) -> int:
@@ -240,7 +240,7 @@ class AsynchWarehouse:
             raise WarehouseUnreachableError(msg) from error
 
 
-async def _close(connection: Any) -> None:  # noqa: ANN401 - asynch is untyped
+async def _close(connection: Any) -> None:
     """Let go of a connection that may be in any state; at most a second is spent on it."""
     try:
         async with asyncio.timeout(1):

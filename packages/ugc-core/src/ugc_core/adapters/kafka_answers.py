@@ -27,7 +27,7 @@ def raise_any(codes: Iterable[int], about: str) -> None:
             raise kafka.for_code(code)(about)
 
 
-def commit_codes(answer: Any) -> Sequence[int]:  # noqa: ANN401 - aiokafka's
+def commit_codes(answer: Any) -> Sequence[int]:
     """Return what became of a commit, by partition."""
     return [code for _, partitions in answer.topics for _, code in partitions]
 

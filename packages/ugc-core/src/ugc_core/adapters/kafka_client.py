@@ -157,7 +157,7 @@ async def _reason(arguments: dict[str, Any]) -> BaseException | None:
     return found
 
 
-async def within(timeout_s: float, what: str, action: Callable[[int], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the action returns
+async def within(timeout_s: float, what: str, action: Callable[[int], Awaitable[Any]]) -> Any:
     """Return what `action` returns; where it fails for now, try again until the deadline.
 
     Args:

@@ -89,7 +89,7 @@ class Commits:
         for partition in commits.keys() & self.mine():
             self.positions.committed(partition, commits[partition])
 
-    def _look(self, answer: Any) -> None:  # noqa: ANN401 - aiokafka's
+    def _look(self, answer: Any) -> None:
         """Raise what the coordinator answers.
 
         While the group shares out anew nobody knows whose the partitions are. That passes: our
@@ -97,5 +97,6 @@ class Commits:
         """
         codes = commit_codes(answer)
         if from_outside(codes):
-            raise kafka.NodeNotReadyError("the group shares out anew")  # noqa: EM101
+            msg = "the group shares out anew"
+            raise kafka.NodeNotReadyError(msg)
         raise_any(codes, self.group)

@@ -124,11 +124,11 @@ def _partitions(assignment: bytes, topic: str) -> tuple[int, ...]:
     return tuple(sorted(place.partition for place in places if place.topic == topic))
 
 
-def _codes(answer: Any) -> Iterable[int]:  # noqa: ANN401 - aiokafka's
+def _codes(answer: Any) -> Iterable[int]:
     return [code for code, *_ in answer.groups]
 
 
-def _committed(group: str, answer: Any) -> None:  # noqa: ANN401 - aiokafka's
+def _committed(group: str, answer: Any) -> None:
     codes = commit_codes(answer)
     if from_outside(codes):
         raise group_in_use(group, ())

@@ -61,12 +61,12 @@ class KafkaQueries:
 
     async def ask(
         self,
-        request: Any,  # noqa: ANN401
+        request: Any,
         what: str,
         *,
         node: int | None = None,
         timeout_s: float | None = None,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Send a request to a broker, or to each in turn until one answers."""
 
         async def send(failures: int) -> object:
@@ -78,10 +78,10 @@ class KafkaQueries:
     async def ask_coordinator(
         self,
         group: str,
-        request: Any,  # noqa: ANN401
+        request: Any,
         what: str,
         look: Callable[[Any], None],
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Send a request to the broker that looks after a group.
 
         Args:
@@ -99,9 +99,9 @@ class KafkaQueries:
     async def ask_coordinator_once(
         self,
         group: str,
-        request: Any,  # noqa: ANN401
+        request: Any,
         look: Callable[[Any], None],
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Send a request to that broker and do not try again; after a failure look for it anew.
 
         Raises:
@@ -134,7 +134,7 @@ class KafkaQueries:
                 return {partition: leader for _, partition, leader, *_ in partitions}
         return {}
 
-    async def metadata(self, names: Sequence[str], *, node: int | None = None) -> Any:  # noqa: ANN401
+    async def metadata(self, names: Sequence[str], *, node: int | None = None) -> Any:
         """Return what a broker says of these topics; asking never creates one."""
         request = MetadataRequest([*names], allow_auto_topic_creation=False)
         return await within(self._timeout_s, "topics", partial(self._metadata, request, node))
@@ -173,7 +173,7 @@ class KafkaQueries:
             if offset >= 0
         }
 
-    async def _metadata(self, request: MetadataRequest, node: int | None, failures: int) -> Any:  # noqa: ANN401
+    async def _metadata(self, request: MetadataRequest, node: int | None, failures: int) -> Any:
         chosen = self._any(failures) if node is None else node
         response = await self._client.send(chosen, request)
         for code, topic, *_ in response.topics:
@@ -243,7 +243,7 @@ class KafkaRole:
             yield cls(queries, settings)
 
 
-def _commits_in(group: str, response: Any) -> None:  # noqa: ANN401
+def _commits_in(group: str, response: Any) -> None:
     """Raise what a coordinator answers in place of commits."""
     codes = [code for _, found in response.topics for *_, code in found]
     raise_any((response.error_code, *codes), group)

@@ -7,7 +7,7 @@ from ugc_core.allocator import forgotten
 from ugc_core.log import Headers, Record
 
 
-def record_of(found: Any) -> Record:  # noqa: ANN401 - aiokafka's ConsumerRecord
+def record_of(found: Any) -> Record:
     """Return a consumed record; one without a value, a tombstone of others, has no line."""
     return Record(
         partition=found.partition,

@@ -67,7 +67,7 @@ class SentryErrors:
         """Send what waits, for a moment."""
         self._client.close(timeout=_CLOSE_S)
 
-    def _scrubbed(self, event: Any, _: Any) -> Any:  # noqa: ANN401 - Sentry's own type
+    def _scrubbed(self, event: Any, _: Any) -> Any:
         """Return what may be sent of an event: no request, no variable, no secret in a text."""
         for name in _NEVER_SENT:
             event.pop(name, None)

@@ -21,7 +21,7 @@ _LINES_AT_ONCE = 2000
 class LinesWriter:
     """Writes lines in groups; what the file says of itself comes at its end."""
 
-    def __init__(self, writer: Any, schema: "pa.Schema") -> None:  # noqa: ANN401 - pyarrow is untyped
+    def __init__(self, writer: Any, schema: "pa.Schema") -> None:
         """Use `writing`; this only wires."""
         self._writer = writer
         self._schema = schema
@@ -59,8 +59,8 @@ def writing(path: Path) -> Iterator[LinesWriter]:
     """
     try:
         # Not at the top: 0.2 s and 60 MB that only archives need.
-        import pyarrow as pa  # noqa: PLC0415
-        from pyarrow.parquet import ParquetWriter  # noqa: PLC0415
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+        from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - heavy
     except ImportError as error:
         msg = f"{path}: writing Parquet needs pyarrow (`pip install pyarrow`)"
         raise UnreadableFileError(msg) from error
@@ -125,8 +125,8 @@ def _version(line: ArchivedLine) -> str:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        from pyarrow import ArrowException  # noqa: PLC0415
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+        from pyarrow import ArrowException  # noqa: PLC0415 - heavy
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415 - heavy
     except ImportError as error:
         msg = f"{path}: reading Parquet needs pyarrow (`pip install pyarrow`), or convert to NDJSON"
         raise UnreadableFileError(msg) from error

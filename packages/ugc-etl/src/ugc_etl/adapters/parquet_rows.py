@@ -16,8 +16,8 @@ def parquet_rows(path: Path) -> Iterator[dict[str, object]]:
     """
     try:
         # Not at the top: 0.2 s and 60 MB that only this kind of file needs.
-        from pyarrow import ArrowException  # noqa: PLC0415
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+        from pyarrow import ArrowException  # noqa: PLC0415 - heavy
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415 - heavy
     except ImportError as error:
         msg = f"{path}: reading Parquet needs pyarrow (`pip install pyarrow`), or convert to NDJSON"
         raise UnreadableFileError(msg) from error
