@@ -247,6 +247,15 @@ def test_where_there_is_room_for_a_part_alone_nothing_is_shared_and_nothing_left
     assert not list(tmp_path.glob("*.counts"))
 
 
+@pytest.mark.parametrize("left", [b"[]", b"null", b"{}", b'{"rows": [[]], "files": []}'])
+def test_a_file_that_is_something_else_stops_neither_start_nor_scrape(tmp_path, left):
+    (tmp_path / "ended.json").write_bytes(left)
+    with worker(tmp_path) as metrics:
+        metrics.accepted(1)
+
+        assert accepted(metrics) == 1
+
+
 def test_a_file_that_a_power_cut_has_emptied_stops_neither_start_nor_scrape(tmp_path):
     (tmp_path / "ended.json").write_bytes(b"")
     with worker(tmp_path) as metrics:

@@ -139,6 +139,22 @@ def test_every_error_answer_is_a_problem(document):
                     assert set(content["examples"]) <= set(KINDS)
 
 
+def test_what_any_request_may_be_refused_for_is_documented_everywhere(document):
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            if operation["tags"] == ["operations"]:
+                continue
+            shown = {
+                slug
+                for answer in operation["responses"].values()
+                for content in answer.get("content", {}).values()
+                for slug in content.get("examples", {})
+            }
+            asks_for_a_token = operation["security"] != []
+            assert {"unknown-host", "overloaded"} <= shown, path
+            assert ("keys-unavailable" in shown) == asks_for_a_token, path
+
+
 def test_every_kind_of_problem_is_documented_somewhere(document):
     shown = {
         slug

@@ -144,6 +144,11 @@ async def test_without_a_setting_there_is_no_tracing(clock):
 BAD = {
     "both": ({"otlp_endpoint": "http://a", "apm_server_url": "http://b"}, "keep one"),
     "no URL": ({"otlp_endpoint": "collector:4318"}, "telemetry.otlp_endpoint is not"),
+    "no port": ({"otlp_endpoint": "http://a:99999"}, "telemetry.otlp_endpoint is not"),
+    "a word for a port": ({"apm_server_url": "http://a:x"}, "telemetry.apm_server_url is not"),
+    "a blank": ({"otlp_endpoint": "http://a b"}, "telemetry.otlp_endpoint is not"),
+    "a line break": ({"otlp_endpoint": "http://a\n"}, "telemetry.otlp_endpoint is not"),
+    "a fragment": ({"otlp_endpoint": "http://a/#x"}, "holds more than an address"),
     "a token in it": ({"apm_server_url": "http://u:t0ken@a"}, "give the token by itself"),
     "no DSN": ({"sentry_dsn": "http://t0ken-is-none"}, "telemetry.sentry_dsn is not a DSN"),
 }

@@ -92,17 +92,24 @@ def _check(section: TelemetrySection) -> None:
         raise ConfigError(msg)
     for name in ("otlp_endpoint", "apm_server_url"):
         if url := getattr(section, name):
-            try:
-                found = urlsplit(url)
-            except ValueError as error:  # half an IPv6 address
-                msg = f"telemetry.{name} is not an http or https URL"
-                raise ConfigError(msg) from error
-            if found.scheme not in {"http", "https"} or not found.hostname:
-                msg = f"telemetry.{name} is not an http or https URL"
-                raise ConfigError(msg)
-            if found.username or found.password or found.query:
-                msg = f"telemetry.{name} holds more than an address; give the token by itself"
-                raise ConfigError(msg)
+            _check_server(f"telemetry.{name}", url)
+
+
+def _check_server(setting: str, url: str) -> None:
+    try:
+        found = urlsplit(url)
+        is_server = bool(found.hostname) and found.port != 0
+    except ValueError as error:  # half an IPv6 address, or a port that is none
+        msg = f"{setting} is not an http or https URL"
+        raise ConfigError(msg) from error
+    # urlsplit leaves line breaks out and blanks in; a client sends nothing to either.
+    is_clean = url.isprintable() and " " not in url
+    if found.scheme not in {"http", "https"} or not is_server or not is_clean:
+        msg = f"{setting} is not an http or https URL"
+        raise ConfigError(msg)
+    if found.username or found.password or found.query or found.fragment:
+        msg = f"{setting} holds more than an address; give the token by itself"
+        raise ConfigError(msg)
 
 
 @contextmanager

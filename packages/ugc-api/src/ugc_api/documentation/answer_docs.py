@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 OF_EVERY_REQUEST = (
     kinds.MALFORMED_REQUEST,
+    kinds.UNKNOWN_HOST,
     kinds.HEADER_TIMEOUT,
     kinds.TARGET_TOO_LONG,
     kinds.RATE_LIMITED,

@@ -20,6 +20,7 @@ _PROBLEMS = answer_docs.problems(
     kinds.NO_SUCH_PATH,
     kinds.INVALID_PARAMETER,
     kinds.INTERNAL,
+    kinds.KEYS_UNAVAILABLE,
     kinds.WAREHOUSE_UNAVAILABLE,
 )
 _AUDIENCE: Json = {

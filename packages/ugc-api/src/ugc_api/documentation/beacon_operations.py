@@ -49,7 +49,9 @@ _TOKEN: Json = {
     },
     "responses": {
         "200": answer_docs.answer(BeaconToken, "The token.", examples.BEACON_TOKEN),
-        **answer_docs.problems(*_PROBLEMS, kinds.MISSING_TOKEN, kinds.INVALID_PARAMETER),
+        **answer_docs.problems(
+            *_PROBLEMS, kinds.MISSING_TOKEN, kinds.INVALID_PARAMETER, kinds.KEYS_UNAVAILABLE
+        ),
     },
 }
 _BEACON: Json = {

@@ -32,7 +32,6 @@ _WRITE_PROBLEMS = (
     kinds.MALFORMED_KEY,
     kinds.MISSING_TOKEN,
     kinds.INVALID_TOKEN,
-    kinds.UNKNOWN_HOST,
     kinds.BODY_TIMEOUT,
     kinds.TOO_LARGE,
     kinds.UNSUPPORTED_MEDIA,
@@ -44,7 +43,6 @@ _WRITE_PROBLEMS = (
     kinds.STOPPING,
 )
 _READ_PROBLEMS = (
-    kinds.UNKNOWN_HOST,
     *answer_docs.OF_EVERY_REQUEST,
     kinds.MISSING_TOKEN,
     kinds.INVALID_TOKEN,

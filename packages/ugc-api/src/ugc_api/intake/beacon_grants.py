@@ -9,14 +9,14 @@ from starlette.types import Receive, Scope
 from ugc_api import media_types
 from ugc_api.auth.beacon_tokens import BeaconTokens, Grant
 from ugc_api.auth.bearer import Bearer
+from ugc_api.auth.profiles import profile_of
 from ugc_api.intake import bodies
 from ugc_api.intake.beacons import offered
 from ugc_api.intake.bodies import Headers
 from ugc_api.intake.decoding import decoded
 from ugc_api.intake.route import Reception, WriteRoute
 from ugc_api.paths import BEACON_TOKENS_PATH
-from ugc_api.problems import kinds
-from ugc_api.problems.problem import FieldError, ProblemError, refuse_parameter
+from ugc_api.problems.problem import refuse_parameter
 from ugc_core.acceptance import Viewer
 from ugc_core.events import NIL
 
@@ -81,13 +81,9 @@ def _grant(wanted: BeaconTokenRequest, viewer: Viewer) -> Grant:
     for field in ("film_id", "session_id", "profile_id"):
         if getattr(wanted, field) == NIL:
             refuse_parameter(field, "must not be the nil UUID")
-    if viewer.profile_id is not None and wanted.profile_id not in {None, viewer.profile_id}:
-        wrong = FieldError(field="profile_id", reason="is not the token's profile")
-        detail = "profile_id is not the token's profile"
-        raise ProblemError(kinds.FOREIGN_REPORT, detail, errors=[wrong])
     return Grant(
         sub=viewer.user_id,
-        profile_id=viewer.profile_id or wanted.profile_id,
+        profile_id=profile_of(viewer, wanted.profile_id),
         film_id=wanted.film_id,
         session_id=wanted.session_id,
     )

@@ -7,16 +7,17 @@ what it has counted stays. Whoever is scraped adds up the files, so counters nev
 
 import errno
 import fcntl
-import json
 import mmap
 import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
+from msgspec import Struct
 
 from ugc_api.operating.slots import SIZE, Series, Slots, read
 
@@ -27,6 +28,16 @@ _ENDED: Final = "ended.json"
 _LOCK: Final = "lock"
 _SUFFIX: Final = ".counts"
 _log = structlog.get_logger()
+
+
+class _Told(Struct, frozen=True, kw_only=True):
+    """What those that have ended leave: their files, and their sums as family, labels, values."""
+
+    files: set[str]
+    rows: list[list[Any]]
+
+
+_decode = msgspec.json.Decoder(_Told).decode
 
 
 class Counts(Protocol):
@@ -148,7 +159,7 @@ def _put_together(folder: Path) -> None:
             folded.add(path.name)
     rows = [[series.family, *series.labels, values] for series, values in found.items()]
     staged = folder / f"{_ENDED}.new"
-    staged.write_text(json.dumps({"files": sorted(folded), "rows": rows}), "utf-8")
+    staged.write_bytes(msgspec.json.encode(_Told(files=folded, rows=rows)))
     staged.replace(folder / _ENDED)
     for path in every:
         if path.name in folded:
@@ -158,17 +169,17 @@ def _put_together(folder: Path) -> None:
 def _ended(folder: Path) -> tuple[Totals, set[str]]:
     """Return what those that have ended counted, and the names of their files."""
     try:
-        told = json.loads((folder / _ENDED).read_bytes())
+        told = _decode((folder / _ENDED).read_bytes())
+        rows = {
+            Series(family=family, labels=tuple(labels)): values
+            for family, *labels, values in told.rows
+        }
     except FileNotFoundError:
         return {}, set()
-    except ValueError as error:  # cut off, as a power cut may leave it
+    except (msgspec.DecodeError, ValueError) as error:  # cut off, as a power cut may leave it
         _log.warning("counts of ended workers are lost", reason=str(error))
         return {}, set()
-    rows = {
-        Series(family=family, labels=tuple(labels)): values
-        for family, *labels, values in told["rows"]
-    }
-    return rows, set(told["files"])
+    return rows, told.files
 
 
 def is_in_use(folder: Path) -> bool:
