@@ -1,6 +1,7 @@
 """From a report to an event: every bound that one field's type cannot express."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from ugc_core.events import (
 )
 from ugc_core.nesting import deeper_than
 from ugc_core.uuid7 import make_uuid7, uuid7_time_ms
+from ugc_core.words import DEVICE_PATTERN, KIND_PATTERN, is_word
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -70,11 +72,23 @@ def parse_report(body: bytes | Raw) -> Report:
     if deeper_than(MAX_DEPTH, bytes(body)):
         raise MalformedReportError("", f"the JSON is nested too deeply: more than {MAX_DEPTH}")
     try:
-        return _report_decoder.decode(body)
+        report = _report_decoder.decode(body)
     except msgspec.ValidationError as error:
         raise refusal(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedReportError("", f"not valid JSON: {error}") from error
+    if not is_word(KIND_PATTERN, report.kind):
+        raise ReportRefusedError("kind", f"Expected `str` matching regex '{KIND_PATTERN}'")
+    if not is_word(DEVICE_PATTERN, report.device):
+        raise ReportRefusedError("device", f"Expected `str` matching regex '{DEVICE_PATTERN}'")
+    return report
+
+
+def have_words(reports: Sequence[Report]) -> bool:
+    """Say whether `kind` and `device` of decoded reports are such as `parse_report` takes."""
+    return all(is_word(KIND_PATTERN, kind) for kind in {report.kind for report in reports}) and all(
+        is_word(DEVICE_PATTERN, device) for device in {report.device for report in reports}
+    )
 
 
 def refusal(error: msgspec.ValidationError) -> ReportRefusedError:

@@ -4,11 +4,9 @@ A record's `schema_version` header says how to read its lines; without one they 
 version 0, which had no headers. Both stay readable for ever (tests hold golden records).
 """
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Annotated
 from uuid import UUID
 
@@ -17,8 +15,6 @@ from msgspec import UNSET, Meta, Struct
 
 from ugc_core.errors import MalformedLineError
 from ugc_core.events import (
-    DEVICE_PATTERN,
-    KIND_PATTERN,
     MAX_EPOCH_MS,
     MAX_EXTRA_BYTES,
     MAX_STRETCH_S,
@@ -28,6 +24,7 @@ from ugc_core.events import (
 )
 from ugc_core.log import Headers
 from ugc_core.uuid8 import make_uuid8
+from ugc_core.words import DEVICE_PATTERN, KIND_PATTERN, is_word
 
 SCHEMA_VERSION = 1
 SCHEMA_HEADER = "schema_version"
@@ -40,7 +37,6 @@ ERASURE_HEADERS: Headers = (*EVENT_HEADERS, (RECORD_TYPE_HEADER, _ERASURE))
 
 encode_event = msgspec.json.Encoder(uuid_format="canonical").encode
 _decoder = msgspec.json.Decoder(Event)
-_MOST_WORDS = 4096
 # Half a millisecond for sums of decimal seconds that have no exact binary form.
 _LONGEST_STRETCH_S = MAX_STRETCH_S + 0.0005
 
@@ -171,8 +167,8 @@ def decode_lines(
 def _are_plain(events: Sequence[Event]) -> bool:
     """Say whether all events keep the bounds that `_wrong` names, at a fifth of its price."""
     return (
-        all(_is_word(KIND_PATTERN, kind) for kind in {event.kind for event in events})
-        and all(_is_word(DEVICE_PATTERN, device) for device in {event.device for event in events})
+        all(is_word(KIND_PATTERN, kind) for kind in {event.kind for event in events})
+        and all(is_word(DEVICE_PATTERN, device) for device in {event.device for event in events})
         and all(
             event.progress <= event.total
             and (
@@ -184,16 +180,6 @@ def _are_plain(events: Sequence[Event]) -> bool:
             for event in events
         )
     )
-
-
-@lru_cache(maxsize=_MOST_WORDS)
-def _is_word(pattern: str, word: str | None) -> bool:
-    """Say whether a word is absent or matches.
-
-    Left to the decoder, a pattern costs half a microsecond a word; the few words that there
-    are, are matched once here.
-    """
-    return word is None or re.search(pattern, word) is not None
 
 
 def decode_line(line: bytes, version: int = SCHEMA_VERSION) -> Event:
@@ -230,7 +216,7 @@ def _wrong(event: Event) -> MalformedLineError | None:
             return MalformedLineError("watched_from is greater than progress")
         if event.progress - event.watched_from > _LONGEST_STRETCH_S:
             return MalformedLineError(f"a stretch of more than {MAX_STRETCH_S} seconds")
-    if not (_is_word(KIND_PATTERN, event.kind) and _is_word(DEVICE_PATTERN, event.device)):
+    if not (is_word(KIND_PATTERN, event.kind) and is_word(DEVICE_PATTERN, event.device)):
         return MalformedLineError("kind or device is not of the form that the schema names")
     if not 0 <= event.event_time_ms <= MAX_EPOCH_MS:
         return MalformedLineError("viewed_at + clock_offset_ms is out of range")

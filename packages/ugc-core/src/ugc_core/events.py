@@ -11,6 +11,8 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from ugc_core.words import DEVICE_PATTERN, KIND_PATTERN
+
 NIL = UUID(int=0)
 """Refused in every field, so that the warehouse can mean "absent" by it."""
 MAX_TOTAL_S = 48 * 3600
@@ -27,14 +29,9 @@ EpochMs = Annotated[int, Meta(ge=0, le=MAX_EPOCH_MS)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
 OffsetMs = Annotated[int, Meta(ge=-MAX_EPOCH_MS, le=MAX_EPOCH_MS)]
 Seq = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-# `$` alone also matches before a final line break; ECMA-262 has no \Z.
-KIND_PATTERN = r"^[a-z][a-z0-9_]{0,31}$(?!\n)"
-DEVICE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._/()+-]{0,31}$(?!\n)"
-Kind = Annotated[str, Meta(pattern=KIND_PATTERN)]
-Device = Annotated[str, Meta(pattern=DEVICE_PATTERN)]
-# In the schema, and checked by the codec, which remembers the words that it has seen.
-_KeptKind = Annotated[str, Meta(extra_json_schema={"pattern": KIND_PATTERN})]
-_KeptDevice = Annotated[str, Meta(extra_json_schema={"pattern": DEVICE_PATTERN})]
+# In the schema, and checked by who decodes: see `ugc_core.words`.
+Kind = Annotated[str, Meta(extra_json_schema={"pattern": KIND_PATTERN})]
+Device = Annotated[str, Meta(extra_json_schema={"pattern": DEVICE_PATTERN})]
 
 
 class Report(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -113,8 +110,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     clock_offset_ms: OffsetMs = 0
     session_id: UUID | None = None
     seq: Seq | None = None
-    kind: _KeptKind | None = None
-    device: _KeptDevice | None = None
+    kind: Kind | None = None
+    device: Device | None = None
     extra: Raw | UnsetType = UNSET
     received_at: EpochMs
 

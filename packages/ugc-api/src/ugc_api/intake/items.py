@@ -9,7 +9,7 @@ from ugc_api import media_types
 from ugc_api.intake.decoding import decoded
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
-from ugc_core.acceptance import MAX_DEPTH
+from ugc_core.acceptance import MAX_DEPTH, have_words
 from ugc_core.events import Report
 
 Item = Report | Raw | bytes
@@ -54,7 +54,7 @@ def _array(body: bytes) -> Sequence[Item]:
 
 
 def _reports(decode: Callable[[bytes], list[Report]], body: bytes) -> list[Report] | None:
-    """Decode all at once; None if one is malformed, or may be nested too deeply."""
+    """Decode all at once; None if one is malformed, refused, or may be nested too deeply."""
     try:
         reports = decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -62,7 +62,8 @@ def _reports(decode: Callable[[bytes], list[Report]], body: bytes) -> list[Repor
     # Every item opens an object of its own, so what is left of the brackets bounds how deep
     # any one of them can be.
     opened = body.count(b"{") + body.count(b"[")
-    return reports if opened - len(reports) < MAX_DEPTH else None
+    is_shallow = opened - len(reports) < MAX_DEPTH
+    return reports if is_shallow and have_words(reports) else None
 
 
 def _raw(body: bytes) -> Sequence[Raw]:

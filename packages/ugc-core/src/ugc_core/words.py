@@ -1,0 +1,24 @@
+"""The words of a report, `kind` and `device`: each is matched once, for there are few of them.
+
+Left to the decoder, a pattern costs half a microsecond a word, a quarter of decoding a report.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+KIND_PATTERN: Final = r"^[a-z][a-z0-9_]{0,31}$(?!\n)"
+"""`$` alone also matches before a final line break; ECMA-262 has no \\Z."""
+DEVICE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9 ._/()+-]{0,31}$(?!\n)"
+_LONGEST: Final = 32
+_MOST_WORDS: Final = 4096
+
+
+def is_word(pattern: str, word: str | None) -> bool:
+    """Say whether a word is absent or matches; a longer one than can match is not remembered."""
+    return word is None or (len(word) <= _LONGEST and _matches(pattern, word))
+
+
+@lru_cache(maxsize=_MOST_WORDS)
+def _matches(pattern: str, word: str) -> bool:
+    return re.search(pattern, word) is not None
