@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from ugc_core.tracing import MOST_LINKS, Guarded, contexts
 
 ROUTE = "/api/v1/progresses/films/{film_id}/"
 WISH = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+THREAD_S = 10
+"""More than one request to a server that does not answer may take."""
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -33,6 +36,16 @@ def _quiet():
     yield
     logging.root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _ended():
+    """Wait for the threads of a test: what they say and draw would be another test's."""
+    before = threading.enumerate()
+    yield
+    for thread in set(threading.enumerate()) - set(before):
+        thread.join(THREAD_S)
+        assert not thread.is_alive(), thread.name
 
 
 @asynccontextmanager

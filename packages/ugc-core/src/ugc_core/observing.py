@@ -52,7 +52,7 @@ async def observing(
             otel = OtelTracing(
                 section, service=service, version=version(service), sampling=sampling
             )
-            stack.push_async_callback(_close, "OpenTelemetry", otel.close)
+            stack.push_async_callback(_close, "OpenTelemetry", otel.close, otel.give_up)
             tracing = otel
         if section.apm_server_url:
             with _extra(service, "apm", "telemetry.apm_server_url"):
@@ -122,8 +122,10 @@ def _extra(service: str, extra: str, setting: str) -> Iterator[None]:
         raise ConfigError(msg) from error
 
 
-async def _close(name: str, close: Callable[[], None]) -> None:
-    """Give it a moment to send what waits; a thread that is late is left behind."""
+async def _close(
+    name: str, close: Callable[[], None], give_up: Callable[[], None] | None = None
+) -> None:
+    """Give it a moment to send what waits; a thread that is late is told, and left behind."""
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
 
@@ -140,3 +142,5 @@ async def _close(name: str, close: Callable[[], None]) -> None:
             await done.wait()
     except TimeoutError:
         _log.warning("telemetry not sent to its end", to=name)
+        if give_up is not None:
+            give_up()

@@ -42,7 +42,7 @@ class OtelTracing:
         """Start the thread that sends; nothing is connected before there is a span."""
         self._sampling = sampling
         token = section.otlp_token
-        exporter = OTLPSpanExporter(
+        self._exporter = OTLPSpanExporter(
             endpoint=f"{section.otlp_endpoint.rstrip('/')}/v1/traces",
             headers={"Authorization": f"Bearer {token}"} if token else None,
             timeout=_EXPORT_TIMEOUT_S,
@@ -57,7 +57,7 @@ class OtelTracing:
         )
         self._provider.add_span_processor(
             BatchSpanProcessor(
-                exporter,
+                self._exporter,
                 max_queue_size=_QUEUE,
                 schedule_delay_millis=_DELAY_MS,
                 max_export_batch_size=_BATCH,
@@ -99,6 +99,10 @@ class OtelTracing:
     def close(self) -> None:
         """Send what waits; takes as long as the server lets it."""
         self._provider.shutdown()
+
+    def give_up(self) -> None:
+        """Drop what still waits: the exporter would try for seconds more, batch after batch."""
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # theirs has no types
 
 
 class _Request:
