@@ -21,7 +21,6 @@ from ugc_api.auth.secret import secret_key
 from ugc_api.auth.tokens import TokenVerifier
 from ugc_api.intake.intake import Intake
 from ugc_api.limiting.addresses import Addresses
-from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.limiter import Limiter
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.health import Health
@@ -196,7 +195,6 @@ def build(
     follow_tokens(metrics, bearer.counts)
     limits = limits or LimitsSection()
     addresses = Addresses(limits.trusted_proxies)
-    admission = Admission(limits.max_in_flight)
     limiter = Limiter(limits, addresses=addresses, metrics=metrics, clock=clock)
     health = Health(
         admin=MemoryLogAdmin(log),
@@ -208,16 +206,8 @@ def build(
     services = Services(
         settings=settings or ApiSection(docs_password="open sesame"),
         bearer=bearer,
-        admission=admission,
         limiter=limiter,
-        wire=Wire(
-            limits,
-            body_timeout_s=10,
-            addresses=addresses,
-            admission=admission,
-            metrics=metrics,
-            clock=clock,
-        ),
+        wire=Wire(limits, body_timeout_s=10, addresses=addresses, metrics=metrics, clock=clock),
         intake=Intake(
             writer=writer(log),
             clock=clock,

@@ -14,7 +14,6 @@ from uvicorn.server import ServerState
 
 from ugc_api.http_protocol import HttpProtocol
 from ugc_api.limiting.addresses import Addresses
-from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_core.api_settings import LimitsSection
@@ -75,20 +74,17 @@ class Served:
     Attributes:
         port: Where it listens.
         state: What uvicorn knows of its connections and tasks.
-        admission: How many requests may be under way; nothing here counts them.
     """
 
     def __init__(self, app, clock):
         self.port = 0
         self.clock = clock
         self.state = ServerState()
-        limits = LimitsSection()
-        self.admission = Admission(1)
+        limits = LimitsSection(max_in_flight=1)  # which nothing here counts
         self.wire = Wire(
             limits,
             body_timeout_s=BODY_TIMEOUT_S,
             addresses=Addresses(limits.trusted_proxies),
-            admission=self.admission,
             metrics=ApiMetrics(),
             clock=clock,
         )
@@ -212,7 +208,7 @@ async def test_who_comes_back_at_once_after_a_503_is_not_read_for_a_while(clock,
 
     async with serving(app, clock, caplog) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        assert served.admission.enter()  # and so it is full
+        assert served.wire.admission.enter()  # and so it is full
         writer.write(REPORT)
         await reader.readuntil(b"no")
         writer.write(REPORT)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,8 +55,8 @@ class Said:
         return b"".join(self.wire.writes), self.wire.closed, self.ended, self.error
 
 
-async def say(kind, *messages, method="POST", keep_alive=True, then=None) -> Said:
-    """Answer by these messages."""
+def opened(kind, *, method="POST", keep_alive=True) -> tuple[Any, Said]:
+    """Return a request that waits for its answer, and what becomes of that."""
     said = Said()
 
     def end():
@@ -74,14 +75,18 @@ async def say(kind, *messages, method="POST", keep_alive=True, then=None) -> Sai
         keep_alive,
         end,
     )
+    return cycle, said
+
+
+async def say(kind, *messages, **options) -> Said:
+    """Answer by these messages."""
+    cycle, said = opened(kind, **options)
     for message in messages:
         try:
             await cycle.send(message)
         except RuntimeError as error:
             said.error = str(error)
             break
-    if then is not None:
-        then(cycle)
     return said
 
 
@@ -124,17 +129,10 @@ async def test_a_head_that_was_never_written_gives_way_to_another():
 
 
 async def test_a_client_that_has_left_is_sent_nothing():
-    said = Said()
-
-    async def leave(cycle):
-        cycle.disconnected = True
-        await cycle.send(body(b"{}"))
-
-    pending = []
-    said = await say(
-        Exchange, start(202, length(2)), then=lambda cycle: pending.append(leave(cycle))
-    )
-    await pending[0]
+    cycle, said = opened(Exchange)
+    await cycle.send(start(202, length(2)))
+    cycle.disconnected = True
+    await cycle.send(body(b"{}"))
 
     assert said.wire.writes == []
 

@@ -1,7 +1,6 @@
 """What connections share: their number by address, and a sweep that nothing stops."""
 
 from ugc_api.limiting.addresses import Addresses
-from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_core.api_settings import LimitsSection
@@ -26,14 +25,7 @@ class FakeConnection:
 def make_wire(clock, **limits) -> Wire:
     section = LimitsSection(**limits)
     addresses = Addresses(section.trusted_proxies)
-    return Wire(
-        section,
-        body_timeout_s=10,
-        addresses=addresses,
-        admission=Admission(section.max_in_flight),
-        metrics=ApiMetrics(),
-        clock=clock,
-    )
+    return Wire(section, body_timeout_s=10, addresses=addresses, metrics=ApiMetrics(), clock=clock)
 
 
 def test_a_connection_that_fails_does_not_end_the_sweep(clock):

@@ -41,7 +41,6 @@ def create_app(services: Services) -> ASGIApp:
     )
     gate = Gate(
         front,
-        admission=services.admission,
         limiter=services.limiter,
         wire=services.wire,
         metrics=services.metrics,

@@ -7,7 +7,6 @@ from ugc_api.auth.beacon_tokens import make_beacon_tokens
 from ugc_api.auth.bootstrap import open_auth
 from ugc_api.intake.intake import Intake
 from ugc_api.limiting.addresses import Addresses
-from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.limiter import Limiter
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.health import Health
@@ -45,7 +44,6 @@ async def open_services(
     """
     limits = settings.limits
     addresses = Addresses(limits.trusted_proxies)
-    admission = Admission(limits.max_in_flight)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         secrets = secrets_of(settings)
@@ -86,13 +84,11 @@ async def open_services(
             settings=settings.api,
             bearer=auth.bearer,
             beacons=make_beacon_tokens(settings.auth, clock),
-            admission=admission,
             limiter=limiter,
             wire=Wire(
                 limits,
                 body_timeout_s=settings.api.body_timeout_s,
                 addresses=addresses,
-                admission=admission,
                 metrics=metrics,
                 clock=clock,
             ),

@@ -21,7 +21,6 @@ from ugc_api.light_task import LightTask
 from ugc_api.limiting.wire import Wire
 from ugc_api.problems import kinds
 from ugc_api.problems.kinds import Kind
-from ugc_api.scopes import WHOLE_BODY
 from ugc_api.send_queue import unacknowledged
 
 _SLICE: Final = 16_384
@@ -92,10 +91,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._blame: tuple[Kind, str] | None = None
         self._stalled_at: float | None = None
         self._unread = 0
-        self._begun: RequestResponseCycle | None = None
+        self._begun: Exchange | None = None
         self._running: RequestResponseCycle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """Take the connection, or refuse it at once."""
         super().connection_made(transport)
         if detail := self._wire.arrives(self, self._peer()):
@@ -223,12 +222,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
         scope = cycle.scope
-        if scope["method"] == "POST" and not cycle.more_body:
-            scope["extensions"] = {WHOLE_BODY: {"body": bytes(cycle.body)}}
-            if self._lightly(scope["path"]):
-                LightTask(cycle.run_asgi(app), self.loop, self.tasks)
-                return
-        super()._start_asgi_task(cycle, app)
+        if scope["method"] == "POST" and not cycle.more_body and self._lightly(scope["path"]):
+            LightTask(cycle.run_asgi(app), self.loop, self.tasks)
+        else:
+            super()._start_asgi_task(cycle, app)
 
     # --- bounds that are seldom looked at
 

@@ -1,7 +1,7 @@
 """A coroutine that the loop runs for less than a task costs.
 
-asyncio enters each task into two registers, takes it out of them and calls back at its end; for
-a request that waits once, that is a tenth of all that the request costs.
+asyncio enters each task into two registers, takes it out of them and calls back at its end: much
+for a request that waits once.
 """
 
 from asyncio import AbstractEventLoop, Future
@@ -59,7 +59,6 @@ class LightTask:
         if future is None:  # a bare `yield`, as of `asyncio.sleep(0)`
             self._loop.call_soon(self._step, context=self._context)
             return
-        # As a task answers it: a future asks whether it was really awaited.
-        future._asyncio_future_blocking = False  # noqa: SLF001
+        future._asyncio_future_blocking = False  # noqa: SLF001 - so a task says that it awaits it
         self._waits_for = future
         future.add_done_callback(self._step, context=self._context)

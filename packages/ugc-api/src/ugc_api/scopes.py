@@ -5,7 +5,7 @@ from typing import Final
 from starlette.types import Scope
 
 WHOLE_BODY: Final = "ugc.whole_body"
-"""An extension of ours: the body, if all of it came before the application was called."""
+"""An extension of ours: there if all of the body came before the application was called."""
 
 
 def header(scope: Scope, wanted: bytes) -> bytes | None:
@@ -18,9 +18,9 @@ def header(scope: Scope, wanted: bytes) -> bytes | None:
 
 
 def whole_body(scope: Scope) -> bytes | None:
-    """Return the body if it is all here already; None if it has to be received."""
+    """Take the body over if it is all here already; None if it has to be received."""
     extension = scope.get("extensions", {}).get(WHOLE_BODY)
     if extension is None:
         return None
-    body: bytes = extension["body"]
+    body: bytes = extension["take"]()
     return body

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from ugc_api.auth.beacon_tokens import BeaconTokens
 from ugc_api.auth.bearer import Bearer
 from ugc_api.intake.intake import Intake
-from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.limiter import Limiter
 from ugc_api.limiting.wire import Wire
 from ugc_api.operating.health import Health
@@ -25,7 +24,6 @@ class Services:
         settings: Limits, deadlines and the documentation's password.
         bearer: Tells whose token it is.
         beacons: Makes and reads the tokens of beacons; None without a secret.
-        admission: Knows whether there is room for one more request.
         limiter: Knows who asks too often.
         wire: Holds connections to their bounds, where the server is ours.
         intake: Takes reports in.
@@ -39,7 +37,6 @@ class Services:
 
     settings: ApiSection
     bearer: Bearer
-    admission: Admission
     limiter: Limiter
     wire: Wire
     intake: Intake

@@ -1,7 +1,6 @@
 """From a report to an event: every bound that one field's type cannot express."""
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -82,13 +81,6 @@ def parse_report(body: bytes | Raw) -> Report:
     if not is_word(DEVICE_PATTERN, report.device):
         raise ReportRefusedError("device", f"Expected `str` matching regex '{DEVICE_PATTERN}'")
     return report
-
-
-def have_words(reports: Sequence[Report]) -> bool:
-    """Say whether `kind` and `device` of decoded reports are such as `parse_report` takes."""
-    return all(is_word(KIND_PATTERN, kind) for kind in {report.kind for report in reports}) and all(
-        is_word(DEVICE_PATTERN, device) for device in {report.device for report in reports}
-    )
 
 
 def refusal(error: msgspec.ValidationError) -> ReportRefusedError:

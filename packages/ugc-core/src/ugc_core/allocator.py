@@ -67,9 +67,9 @@ async def collecting(
 def collecting_seldom() -> Iterator[None]:
     """Collect in the block only if objects are left behind in great numbers.
 
-    For a service whose requests leave no cycles. By default they are walked 20 requests after
-    they came, and again with everything else once a second, which kept all clients waiting for
-    50 ms. What is there at the beginning stays, and is not looked at.
+    For a service whose requests leave no cycles. By default those under way are walked again and
+    again, and now and then with everything else, while all clients wait. What is there at the
+    beginning stays, and is not looked at.
     """
     before = gc.get_threshold()
     gc.collect()

@@ -24,7 +24,7 @@ from ugc_core.events import (
 )
 from ugc_core.log import Headers
 from ugc_core.uuid8 import make_uuid8
-from ugc_core.words import DEVICE_PATTERN, KIND_PATTERN, is_word
+from ugc_core.words import have_words
 
 SCHEMA_VERSION = 1
 SCHEMA_HEADER = "schema_version"
@@ -130,6 +130,16 @@ def split_lines(value: bytes) -> list[bytes]:
     return value.removesuffix(b"\n").split(b"\n")
 
 
+def are_objects(lines: Sequence[bytes]) -> bool:
+    """Say whether each line, none of them empty, begins and ends as an object does.
+
+    Then they may be decoded together. A decoder of many lines reads a stream of values and ignores
+    where lines end, so finding as many values as lines proves one a line only where none can span
+    two: after `}` no value goes on with `{`.
+    """
+    return {line[0] for line in lines} == _OPENED and {line[-1] for line in lines} == _CLOSED
+
+
 def decode_lines(
     value: bytes, headers: Headers, *, lines: Sequence[bytes] | None = None
 ) -> Sequence[Event | MalformedLineError]:
@@ -147,14 +157,8 @@ def decode_lines(
         return [error] * len(lines)
     if version == 0:
         return [_or_error(line, 0) for line in lines]
-    # The quick way reads a stream of values and ignores where lines end, so finding as many values
-    # as lines proves one a line only where none can span two: after `}` no value goes on with `{`.
     events: Sequence[Event] = ()
-    if (
-        all(lines)
-        and {line[0] for line in lines} == _OPENED
-        and {line[-1] for line in lines} == _CLOSED
-    ):
+    if all(lines) and are_objects(lines):
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             events = _decoder.decode_lines(value)
     if len(events) != len(lines):  # one line is bad, or empty: find out which
@@ -166,19 +170,15 @@ def decode_lines(
 
 def _are_plain(events: Sequence[Event]) -> bool:
     """Say whether all events keep the bounds that `_wrong` names, at a fifth of its price."""
-    return (
-        all(is_word(KIND_PATTERN, kind) for kind in {event.kind for event in events})
-        and all(is_word(DEVICE_PATTERN, device) for device in {event.device for event in events})
-        and all(
-            event.progress <= event.total
-            and (
-                (start := event.watched_from) is None
-                or 0 <= event.progress - start <= _LONGEST_STRETCH_S
-            )
-            and 0 <= event.viewed_at + event.clock_offset_ms <= MAX_EPOCH_MS
-            and (event.extra is UNSET or _wrong_extra(bytes(event.extra)) is None)
-            for event in events
+    return have_words(events) and all(
+        event.progress <= event.total
+        and (
+            (start := event.watched_from) is None
+            or 0 <= event.progress - start <= _LONGEST_STRETCH_S
         )
+        and 0 <= event.viewed_at + event.clock_offset_ms <= MAX_EPOCH_MS
+        and (event.extra is UNSET or _wrong_extra(bytes(event.extra)) is None)
+        for event in events
     )
 
 
@@ -216,7 +216,7 @@ def _wrong(event: Event) -> MalformedLineError | None:
             return MalformedLineError("watched_from is greater than progress")
         if event.progress - event.watched_from > _LONGEST_STRETCH_S:
             return MalformedLineError(f"a stretch of more than {MAX_STRETCH_S} seconds")
-    if not (is_word(KIND_PATTERN, event.kind) and is_word(DEVICE_PATTERN, event.device)):
+    if not have_words([event]):
         return MalformedLineError("kind or device is not of the form that the schema names")
     if not 0 <= event.event_time_ms <= MAX_EPOCH_MS:
         return MalformedLineError("viewed_at + clock_offset_ms is out of range")

@@ -9,8 +9,10 @@ from ugc_api import media_types
 from ugc_api.intake.decoding import decoded
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError
-from ugc_core.acceptance import MAX_DEPTH, have_words
+from ugc_core.acceptance import MAX_DEPTH
+from ugc_core.codec import are_objects
 from ugc_core.events import Report
+from ugc_core.words import have_words
 
 Item = Report | Raw | bytes
 """A report, or what is still to be read as one and may fail."""
@@ -20,7 +22,6 @@ Amend = Callable[[Report, int], Report]
 _decode_reports = msgspec.json.Decoder(list[Report]).decode
 _decode_lines = msgspec.json.Decoder(Report).decode_lines
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
-_OPENED, _CLOSED = set(b"{"), set(b"}")
 
 
 def split(body: bytes, kind: str, *, most: int) -> Sequence[Item]:
@@ -39,9 +40,7 @@ def split(body: bytes, kind: str, *, most: int) -> Sequence[Item]:
 def _lines(body: bytes) -> Sequence[Item]:
     """Take the lines that hold something; a line may end in CR LF."""
     lines = [line for line in body.split(b"\n") if line.strip()]
-    # The decoder reads a stream of values and ignores where lines end, so finding as many of them
-    # as lines proves one a line only where none can span two: after `}` none goes on with `{`.
-    if {line[0] for line in lines} == _OPENED and {line[-1] for line in lines} == _CLOSED:
+    if are_objects(lines):
         reports = _reports(_decode_lines, body)
         if reports is not None and len(reports) == len(lines):
             return reports

@@ -22,11 +22,6 @@ class Wait(Struct, eq=False):
     task: "asyncio.Task[object] | None"
     expired: bool = False
 
-    @property
-    def over(self) -> bool:
-        """Whether it waits no more."""
-        return self.task is None
-
     def end(self) -> None:
         """Let go of the task: the wait may stand in line for longer."""
         self.task = None
@@ -63,10 +58,13 @@ class Patience:
         waits, now = self._waits, loop.time()
         late: list[Wait] = []
         while waits and (waits[0].task is None or waits[0].due <= now):
-            late.append(waits.popleft())
-        # If the loop was held up, it is the loop that is late: what has come meanwhile is read
-        # in its next turn, and the tasks that wait for it go on in the one after.
-        loop.call_later(_TURN_S, loop.call_later, _TURN_S, _end, late)
+            wait = waits.popleft()
+            if wait.task is not None:
+                late.append(wait)
+        if late:
+            # If the loop was held up, it is the loop that is late: what has come meanwhile is read
+            # in its next turn, and the tasks that wait for it go on in the one after.
+            loop.call_later(_TURN_S, loop.call_later, _TURN_S, _end, late)
         if waits:
             self._timer = loop.call_at(waits[0].due, self._look, loop)
 

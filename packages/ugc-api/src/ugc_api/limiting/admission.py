@@ -11,7 +11,7 @@ class Admission:
 
     def enter(self) -> bool:
         """Say whether one more may come in; who may has to `leave`."""
-        if self.inside >= self.most:
+        if self.full:
             return False
         self.inside += 1
         return True

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ugc_api.limiting.admission import Admission
 from ugc_api.limiting.answers import cut_off, overloaded
 from ugc_api.limiting.limiter import Limiter
 from ugc_api.limiting.wire import Wire
@@ -26,7 +25,6 @@ class Gate:
         self,
         app: ASGIApp,
         *,
-        admission: Admission,
         limiter: Limiter,
         wire: Wire,
         metrics: ApiMetrics,
@@ -34,7 +32,6 @@ class Gate:
     ) -> None:
         """Stand in front of `app`."""
         self.app = app
-        self._admission = admission
         self._limiter = limiter
         self._wire = wire
         self._metrics = metrics
@@ -45,7 +42,7 @@ class Gate:
         if scope["type"] != "http" or not scope["path"].startswith(_GUARDED):
             await self.app(scope, receive, send)
             return
-        admission = self._admission
+        admission = self._wire.admission
         if not admission.enter():
             error = overloaded()
             self._metrics.shed(error.kind.slug)

@@ -47,15 +47,14 @@ class Wire:
         *,
         body_timeout_s: float,
         addresses: Addresses,
-        admission: Admission,
         metrics: ApiMetrics,
         clock: Clock,
     ) -> None:
         """Nobody is connected yet."""
-        self.admission = admission
         self.section = section
         self.body_timeout_s = body_timeout_s
         self.max_connections = section.max_connections
+        self.admission = Admission(section.max_in_flight)
         self.bodies = BodyBytes(section.max_held_bytes)
         self.now = clock.now()
         self.draining = False

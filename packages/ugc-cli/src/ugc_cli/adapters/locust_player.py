@@ -91,7 +91,7 @@ def player_class(plan: Plan, told: Told) -> type[FastHttpUser]:
                 method,
                 turn.path,
                 name=turn.name,
-                data=turn.body if turn.reports else None,  # type: ignore[arg-type]
+                data=turn.body if turn.reports else None,  # type: ignore[arg-type]  # bytes work, too
                 headers=self.headers,
                 catch_response=True,
             ) as answer:
@@ -142,7 +142,7 @@ def play(plan: Plan) -> None:
     gevent.killall([writing, history])
     told.write()
     if plan.report:
-        page = get_html_report(environment)  # type: ignore[no-untyped-call]
+        page = get_html_report(environment)  # type: ignore[no-untyped-call]  # theirs has no types
         Path(plan.report).write_text(page, "utf-8")
 
 

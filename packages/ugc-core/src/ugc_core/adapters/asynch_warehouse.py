@@ -62,7 +62,7 @@ class _Connection(Connection):
 
     async def disconnect(self) -> None:
         """Drop the socket: a server that reads no more would be waited for, past any deadline."""
-        writer: Any = self.writer  # type: ignore[attr-defined]
+        writer: Any = self.writer  # type: ignore[attr-defined]  # set when it connects
         if writer is not None:
             writer.writer.transport.abort()
         await super().disconnect()
@@ -77,7 +77,7 @@ class _Connection(Connection):
         sample_block: Any,
         data: Any,
         types_check: bool = False,  # noqa: FBT001, FBT002 - asynch's own signature
-        columnar: bool = False,  # noqa: FBT001, FBT002
+        columnar: bool = False,  # noqa: FBT001, FBT002 - asynch's own
     ) -> int:
         """Send columns, and then the empty block that ends them; return the number of rows."""
         del types_check, columnar
@@ -108,7 +108,7 @@ class AsynchWarehouse:
         self._where = f"{target.host}:{target.port}"
         self._free: list[Any] = []
         self._slots = asyncio.Semaphore(settings.max_connections)
-        self._connect: Callable[[], Any] = lambda: _Connection(  # type: ignore[no-untyped-call]
+        self._connect: Callable[[], Any] = lambda: _Connection(  # type: ignore[no-untyped-call]  # theirs has no types
             host=target.host,
             port=target.port,
             user=settings.user,

@@ -32,7 +32,7 @@ class _DiscreetClient(Client):
             return self._discretion(None, "", data)
 
         scrub.event_types = [ERROR]  # type: ignore[attr-defined]  # the agent's own way to say so
-        others = super().load_processors()  # type: ignore[no-untyped-call]
+        others = super().load_processors()  # type: ignore[no-untyped-call]  # theirs has no types
         return [*others, scrub]
 
 
@@ -105,7 +105,7 @@ class ApmAgent:
     def report(self, event: str, error: BaseException, fields: Mapping[str, str]) -> None:
         """Send an error."""
         found = (type(error), error, error.__traceback__)
-        self._client.capture_exception(  # type: ignore[no-untyped-call]
+        self._client.capture_exception(  # type: ignore[no-untyped-call]  # theirs has no types
             found, custom={"event": event, **fields}
         )
 

@@ -177,7 +177,7 @@ class Consumer:
 
         # The coordinator has the generation and the member's name in public attributes, but
         # the consumer keeps it to itself.
-        return Membership(now, lambda: consumer._coordinator, given)  # type: ignore[union-attr]  # noqa: SLF001
+        return Membership(now, lambda: consumer._coordinator, given)  # type: ignore[union-attr]  # noqa: SLF001 - no other way in
 
     async def _stop(self) -> None:
         if self._current is not None:
@@ -192,10 +192,10 @@ async def _close(consumer: AIOKafkaConsumer, fetching: "asyncio.Task[Any] | None
     if await ended(consumer.stop, timeout_s=_CLOSE_S):
         return
     for part, names in (
-        (consumer._coordinator, ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")),  # noqa: SLF001
-        (consumer._fetcher, ("_fetch_task",)),  # noqa: SLF001
+        (consumer._coordinator, ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")),  # noqa: SLF001 - no other way in
+        (consumer._fetcher, ("_fetch_task",)),  # noqa: SLF001 - no other way in
     ):
         await cancelled(*(getattr(part, name, None) for name in names))
-    for task in getattr(consumer._fetcher, "_pending_tasks", ()):  # noqa: SLF001
+    for task in getattr(consumer._fetcher, "_pending_tasks", ()):  # noqa: SLF001 - no other way in
         await cancelled(task)
-    await ended(consumer._client.close, timeout_s=1)  # noqa: SLF001
+    await ended(consumer._client.close, timeout_s=1)  # noqa: SLF001 - no other way in

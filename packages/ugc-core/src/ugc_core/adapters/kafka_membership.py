@@ -21,7 +21,7 @@ class Member(Protocol):
     member_id: str
 
 
-class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # theirs has no types
     """Told by a consumer of what it gives up and takes.
 
     Attributes:
@@ -53,7 +53,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._on_given = on_given
         self.known_as: tuple[int, str] = (0, "")
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's own signature
         """Note that the group shares out anew; until it has, nobody else has our partitions."""
         self.since = self._now()
 

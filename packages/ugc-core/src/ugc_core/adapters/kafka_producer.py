@@ -91,13 +91,15 @@ class Producer:
         """
         producer = self._current
         if producer is None:
-            raise LogUnavailableError("the connection to Kafka is being made anew")  # noqa: EM101
+            msg = "the connection to Kafka is being made anew"
+            raise LogUnavailableError(msg)
         batch = producer.create_batch()
         for item in packs:
             headers = [*item.headers]
             kept = batch.append(timestamp=at_ms, key=item.key, value=item.value, headers=headers)
             if kept is None:  # it would be missing, and acknowledged
-                raise LogUnavailableError("a batch is larger than it may be")  # noqa: EM101
+                msg = "a batch is larger than it may be"
+                raise LogUnavailableError(msg)
         batch.close()
         sent: asyncio.Future[Any] = await producer.send_batch(
             batch, self._topic, partition=partition
@@ -167,10 +169,10 @@ class Producer:
 
 async def _close(producer: AIOKafkaProducer, *, timeout_s: float) -> None:
     """Close a producer, flushing it; one that hangs is taken apart."""
-    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
+    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001 - no other way in
     if sender.sender_task is not None:
         # At its end it would fail a transaction, and there is none: a traceback for nothing.
-        sender.sender_task.remove_done_callback(sender._fail_all)  # noqa: SLF001
+        sender.sender_task.remove_done_callback(sender._fail_all)  # noqa: SLF001 - no other way in
         sender.sender_task.add_done_callback(_look_at)
     if await ended(producer.stop, timeout_s=timeout_s):
         return
