@@ -26,6 +26,9 @@ THINGS = """
     ENGINE = MergeTree ORDER BY number
 """
 
+_TURNS = 2000
+"""Of the loop, more than two reads take."""
+
 
 def thing(**changes: object) -> dict[str, Column]:
     """Return the columns of one row that fits."""
@@ -175,6 +178,37 @@ async def test_many_calls_share_a_few_connections(warehouse_server):
         )
 
     assert [answer.rows for answer in answers] == [[(n,)] for n in range(30)]
+
+
+# --- cancelled
+
+
+async def test_a_cancelled_call_ends_wherever_it_is(warehouse_server):
+    section = WarehouseSection(url=f"clickhouse://127.0.0.1:{warehouse_server}/default")
+
+    ends = [await _cancelled_after(section, turns) for turns in range(0, _TURNS, _TURNS // 400)]
+
+    # Before Python 3.12, asyncio.wait_for forgets a cancellation that meets its result.
+    assert "cancelled" in ends
+    assert "went on" not in ends
+
+
+async def _cancelled_after(section: WarehouseSection, turns: int) -> str:
+    """Cancel a call on a new connection after so many turns of the loop; say how it ended."""
+    calls = asyncio.create_task(_two_reads(section))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if not calls.cancel():
+        return "answered"
+    await asyncio.wait({calls})
+    return "cancelled" if calls.cancelled() else "went on"
+
+
+async def _two_reads(section: WarehouseSection) -> None:
+    """Read on a new connection, and once more: before that asynch asks whether it lives."""
+    async with open_warehouse(section) as warehouse:
+        await warehouse.read("SELECT 1")
+        await warehouse.read("SELECT 1")
 
 
 # --- a server that comes and goes

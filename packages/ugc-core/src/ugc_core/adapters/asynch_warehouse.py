@@ -8,8 +8,8 @@ server has said the last word.
 import asyncio
 import logging
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from asynch.errors import (
@@ -57,8 +57,14 @@ class _Connection(Connection):
         asynch connects within `execute`, too, and forgets that a query is under way: the wait
         for the last word of an insert would end before it began.
         """
-        await super().connect()
+        with _cancellation_kept():
+            await super().connect()
         self.is_query_executing = True
+
+    async def ping(self) -> Any:
+        """Ask whether the server is still there; asynch does so before a query."""
+        with _cancellation_kept():
+            return await super().ping()
 
     async def disconnect(self) -> None:
         """Drop the socket: a server that reads no more would be waited for, past any deadline."""
@@ -118,7 +124,7 @@ class AsynchWarehouse:
             compression=False,
             connect_timeout=settings.connect_timeout_s,
             sync_request_timeout=settings.connect_timeout_s,
-            send_receive_timeout=max(settings.read_timeout_s, settings.insert_timeout_s),
+            send_receive_timeout=None,  # ours is around it; asynch's may lose a cancellation
         )
 
     @classmethod
@@ -238,6 +244,23 @@ class AsynchWarehouse:
         except _BROKEN as error:
             msg = f"ClickHouse at {self._where} is not reachable: {_first_line(error)}"
             raise WarehouseUnreachableError(msg) from error
+
+
+@contextmanager
+def _cancellation_kept() -> Iterator[None]:
+    """Have a cancellation of the block come out of it, whatever else comes out.
+
+    asynch connects and pings with asyncio.wait_for, which before Python 3.12 forgets a
+    cancellation that meets its result (python/cpython#86296): a deadline or a stop would pass
+    unnoticed.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 async def _close(connection: Any) -> None:
