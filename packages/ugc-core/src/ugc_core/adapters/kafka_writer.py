@@ -22,6 +22,10 @@ from ugc_core.urls import KafkaLogTarget
 _COMPANY = 32
 """Appends that nothing more is waited for. Clients that wait for their answers would otherwise
 come all at once, wait for the broker all together, and leave this process idle meanwhile."""
+_TURNS = 5
+"""Of the loop, until aiokafka has written the next batch to its socket: our task, the wait of its
+sender, the sender, and the request's task. Callers are told after that: they have much to do with
+an answer, and meanwhile the broker, too, has work."""
 
 
 class KafkaLogWriter:
@@ -53,7 +57,8 @@ class KafkaLogWriter:
         self._flights: dict[int, Flight] = {}
         self._in_flight = 0
         self._gathered = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._landed: list[tuple[Flight, int, int]] = []
+        self._timer: asyncio.Handle | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._deadlines = Deadlines(settings.append_timeout_s, self._late)
@@ -172,16 +177,26 @@ class KafkaLogWriter:
         except (*BROKEN, UgcError) as error:
             self._failed(partition, flight, error)
         else:
-            sent.add_done_callback(partial(self._landed, partition, flight))
+            sent.add_done_callback(partial(self._answered, partition, flight))
 
-    def _landed(self, partition: int, flight: Flight, sent: "asyncio.Future[Any]") -> None:
-        """Tell each caller where its lines are, and let the next batch go."""
+    def _answered(self, partition: int, flight: Flight, sent: "asyncio.Future[Any]") -> None:
+        """Let the next batch go, and then tell each caller of this one where its lines are."""
         first = first_offset(sent)
-        if isinstance(first, int):
-            flight.landed(partition, first)
-            self._free(partition, flight)
-        else:
+        if not isinstance(first, int):
             self._failed(partition, flight, first)
+            return
+        self._free(partition, flight)
+        self._landed.append((flight, partition, first))
+        if len(self._landed) == 1:
+            self._tell_in(_TURNS, asyncio.get_running_loop())
+
+    def _tell_in(self, turns: int, loop: asyncio.AbstractEventLoop) -> None:
+        if turns:
+            loop.call_soon(self._tell_in, turns - 1, loop)
+            return
+        landed, self._landed = self._landed, []
+        for flight, partition, first in landed:
+            flight.landed(partition, first)
 
     def _failed(self, partition: int, flight: Flight, error: BaseException) -> None:
         """Fail the callers; the producer is of no use now."""
@@ -197,7 +212,7 @@ class KafkaLogWriter:
             del self._flights[partition]
         if self._timer is None and self._waiting.get(partition):
             # After the other partitions of the same answer: they go with the same request.
-            self._timer = asyncio.get_running_loop().call_later(0, self._flush)
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
 
     def _look(self) -> None:
         """Replace a producer that has had a batch for too long."""
@@ -213,7 +228,7 @@ class KafkaLogWriter:
     async def _close(self) -> None:
         """Wait for what is under way; each append has its own deadline."""
         callers = [waiting.done for lane in self._waiting.values() for waiting in lane]
-        for flight in self._flights.values():
+        for flight in (*self._flights.values(), *(flight for flight, _, _ in self._landed)):
             callers += flight.callers()
         if callers:
             await asyncio.wait(callers, timeout=self._settings.append_timeout_s)
