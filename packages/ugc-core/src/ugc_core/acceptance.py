@@ -218,7 +218,9 @@ def _profile(report: Report, viewer: Viewer) -> UUID | None:
     if viewer.profile_id is not None and profile_id not in {None, viewer.profile_id}:
         raise ForeignReportError("profile_id", "is not the token's profile")
     profile_id = viewer.profile_id or profile_id
-    return None if profile_id == viewer.user_id else profile_id  # absent means the user
+    if profile_id is None or profile_id == viewer.user_id:  # absent means the user
+        return None
+    return profile_id
 
 
 def _refuse_nil(report: Report) -> None:

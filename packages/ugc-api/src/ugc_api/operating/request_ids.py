@@ -7,8 +7,8 @@ from ugc_core.clock import Clock
 
 HEADER = b"x-request-id"
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_RANDOM_BITS = 60
-_VARIANT = 0x8 << _RANDOM_BITS
+_COUNT_BITS = 48
+_PROCESS_BITS = 12
 _random = SystemRandom()
 
 
@@ -19,13 +19,18 @@ class _Series:
     """
 
     def __init__(self) -> None:
-        self._next = _random.getrandbits(_RANDOM_BITS)
+        self._process = _random.getrandbits(_PROCESS_BITS)
+        self._count = _random.getrandbits(_COUNT_BITS)
+        self._at_ms = -1
+        self._head = b""
 
     def make(self, at_ms: int) -> bytes:
-        self._next = (self._next + 1) & ((1 << _RANDOM_BITS) - 1)
-        low = b"%016x" % (_VARIANT | self._next)
-        high = b"%012x" % (at_ms & ((1 << 48) - 1))
-        return b"%s-%s-7000-%s-%s" % (high[:8], high[8:], low[:4], low[4:])
+        if at_ms != self._at_ms:
+            time = b"%012x" % (at_ms & ((1 << 48) - 1))
+            self._at_ms = at_ms
+            self._head = b"%s-%s-7000-8%03x-" % (time[:8], time[8:], self._process)
+        self._count = (self._count + 1) & ((1 << _COUNT_BITS) - 1)
+        return b"%s%012x" % (self._head, self._count)
 
 
 _series = _Series()
