@@ -3,7 +3,7 @@
 One process of the service on one core; one broker and the load generator on another. Each
 part is a measurement of its own and writes its own result: `python -m bench.api_hot_path
 singles`; without a name all of them run, which takes about half an hour. `--seconds 3
---rounds 1` shows in a minute that a part works; only with `--save` is its result kept.
+--rounds 1` shows in a X
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--reports", type=int, default=5_000_000, help="for the part `memory`")
-    parser.add_argument("--save", action="store_true", help="write the result, and the chart")
+    parser.add_argument("--save", action="store_true", help="write the result")
     options = parser.parse_args()
     if why := absent():
         print(f"skipped: {why}")
@@ -50,8 +50,6 @@ def main() -> None:
             print(json.dumps(found, indent=2))
             continue
         print(write(f"api_{part}", found).read_text("utf-8"))
-        if part == "memory":
-            memory.draw(found)
 
 
 if __name__ == "__main__":

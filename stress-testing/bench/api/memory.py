@@ -8,9 +8,7 @@ import httpx
 from harness import wrk
 from harness.api_requests import Shape, requests, write
 from harness.api_stage import Service, Stage
-from harness.chart import line_chart
 from harness.cores import AROUND
-from harness.results import RESULTS
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -100,16 +98,3 @@ async def sample(service: Service, client: httpx.AsyncClient) -> Sample:
         if found.name == API_EVENTS and found.labels["outcome"] == "accepted"
     )
     return Sample(accepted=round(accepted), resident_mib=service.resident_mib())
-
-
-def draw(found: dict[str, object]) -> None:
-    """Write the chart of a result."""
-    points = found["series"]
-    assert isinstance(points, list)
-    chart = line_chart(
-        {"ugc-api": [(accepted / 1e6, mib) for accepted, mib in points]},
-        title=f"Resident memory of ugc-api over {found['reports']:,} single reports",
-        across="million reports accepted",
-        up="MiB",
-    )
-    (RESULTS / "api_memory.svg").write_text(chart, "utf-8")
