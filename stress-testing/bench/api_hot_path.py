@@ -2,8 +2,9 @@
 
 One process of the service on one core; one broker and the load generator on another. Each
 part is a measurement of its own and writes its own result: `python -m bench.api_hot_path
-singles`; without a name all of them run, which takes about half an hour. `--seconds 3
---rounds 1` shows in a X
+singles`; without a name all of them run, which takes about three quarters of an hour.
+`--seconds 3 --rounds 1` shows in a minute that a part works; only with `--save` is its result
+kept, of which `python -m harness.report` makes table and chart.
 """
 
 import argparse
@@ -15,11 +16,12 @@ from typing import Any
 from harness.api_stage import absent, stage
 from harness.results import write
 
-from bench.api import batches, memory, open_loop, overload, servers, singles
+from bench.api import batches, memory, open_loop, overload, servers, singles, steps
 
 Part = Callable[..., Coroutine[Any, Any, dict[str, object]]]
 PARTS: dict[str, Part] = {
     "singles": singles.measure,
+    "steps": steps.measure,
     "batches": batches.measure,
     "open_loop": open_loop.measure,
     "overload": overload.measure,

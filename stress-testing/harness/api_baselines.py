@@ -30,17 +30,17 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[..., Awaitable[None]]
 
 READY = "ready on"
-_ANSWER = (
+ANSWER = (
     b'{"event_id":"0198f1a0-0000-7000-8000-000000000000",'
     b'"receipt":{"partition":0,"offset":100000,"line":0}}'
 )
 """As long as ugc-api's."""
 _HEADERS = [
     (b"content-type", b"application/json"),
-    (b"content-length", b"%d" % len(_ANSWER)),
+    (b"content-length", b"%d" % len(ANSWER)),
 ]
 _START = {"type": "http.response.start", "status": 202, "headers": _HEADERS}
-_BODY = {"type": "http.response.body", "body": _ANSWER}
+_BODY = {"type": "http.response.body", "body": ANSWER}
 
 
 async def noop(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -15,6 +15,14 @@ _WAYS = {
     "bare": "bare endpoint, send_and_wait",
     "fastapi": "the plain FastAPI way",
 }
+_STEPS = {
+    "noop": "uvicorn's no-op",
+    "served": "the service's own HTTP",
+    "answered": "the write route",
+    "checked": "token, checks, line, answer",
+    "ugc_api": "ugc-api",
+}
+_CPU = "cpu_us_a_request"
 _SPEED_AIM, _CPU_AIM = 0.55, 1.4
 """Times what the no-op does, and costs."""
 _BATCH_AIM = 100_000
@@ -25,16 +33,23 @@ _ACCEPTED_AIM = 0.8
 def singles(found: Found) -> str:
     """Return what every way to take single reports in does, and costs."""
     ways = {name: found["ways"][key] for key, name in _WAYS.items()}
-    rate, cpu = (found["ways"]["noop"][key] for key in ("per_s", "cpu_us_a_request"))
+    rate, cpu = (found["ways"]["noop"][key] for key in ("per_s", _CPU))
     speed = f"requests a second; aim for ugc-api: {_SPEED_AIM:g} of the no-op's"
     cost = f"CPU a request, microseconds; aim for ugc-api: {_CPU_AIM:g} times the no-op's"
     return bar_chart(
         [
             _panel(speed, ways, "per_s", aim=round(rate * _SPEED_AIM)),
-            _panel(cost, ways, "cpu_us_a_request", aim=round(cpu * _CPU_AIM, 1)),
+            _panel(cost, ways, _CPU, aim=round(cpu * _CPU_AIM, 1)),
         ],
         title="Single reports: one process, 64 connections, acknowledged by Kafka",
     )
+
+
+def steps(found: Found) -> str:
+    """Return what a single report costs with ever more of the work done."""
+    ways = {name: found["ways"][key] for key, name in _STEPS.items()}
+    panel = _panel("CPU a request, microseconds, each with all that stands above", ways, _CPU)
+    return bar_chart([panel], title="What each part of the work on a single report costs")
 
 
 def batches(found: Found) -> str:
@@ -83,7 +98,7 @@ def servers(found: Found) -> str:
     return bar_chart(
         [
             _panel("single reports a second", ways, "per_s"),
-            _panel("CPU a request, microseconds", ways, "cpu_us_a_request"),
+            _panel("CPU a request, microseconds", ways, _CPU),
         ],
         title="The same application on three servers, one worker each",
     )
@@ -102,6 +117,7 @@ def memory(found: Found) -> str:
 
 CHARTS: Mapping[str, Callable[[Found], str]] = {
     "api_singles": singles,
+    "api_steps": steps,
     "api_batches": batches,
     "api_open_loop": open_loop,
     "api_overload": overload,

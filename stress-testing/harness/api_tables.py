@@ -13,6 +13,14 @@ _WAYS = {
     "fastapi": "the plain way: FastAPI, Pydantic, `Depends` for the token, `send_and_wait`",
 }
 
+_STEPS = {
+    "noop": "uvicorn's no-op: requests read, a fixed answer written",
+    "served": "the service's own HTTP: bounds, deadlines, admission, the address's limit",
+    "answered": "the write route: request id, counts, the answer's head",
+    "checked": "the token, the report decoded, checked and made a line, its answer",
+    "ugc_api": "**the log: Kafka has it**",
+}
+
 
 def single_rows(found: Found) -> list[str]:
     """Return requests a second and CPU of every way to take single reports in."""
@@ -38,6 +46,20 @@ def single_rows(found: Found) -> list[str]:
         " these, and what was under way when a round ended."
     )
     return [*rows, "", said, proof]
+
+
+def step_rows(found: Found) -> list[str]:
+    """Return what each part of the work on a single report costs."""
+    rows = ["| what is done | CPU a request | more than above |", "|---|---|---|"]
+    before: float | None = None
+    for name, words in _STEPS.items():
+        one = found["ways"][name]
+        cpu = one["cpu_us_a_request"]
+        more = "" if before is None else f"{cpu - before:.1f} us"
+        rows.append(_row([words, f"{_ranged(one, 'cpu_us_a_request')} us", more]))
+        before = cpu
+    said = f"Medians of {found['rounds']} rounds of {found['seconds']:g} s, all in turns."
+    return [*rows, "", said]
 
 
 def batch_rows(found: Found) -> list[str]:

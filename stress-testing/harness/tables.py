@@ -201,6 +201,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "long memory": long_memory,
     "kafka sessions": partial(sessions, "movielens_kafka", "SIGKILLs of a broker; gone"),
     "api singles": partial(kafka, "api_singles", api_tables.single_rows),
+    "api steps": partial(kafka, "api_steps", api_tables.step_rows),
     "api batches": partial(kafka, "api_batches", api_tables.batch_rows),
     "api open loop": partial(kafka, "api_open_loop", api_tables.open_loop_rows),
     "api overload": partial(kafka, "api_overload", api_tables.overload_rows),

@@ -12,6 +12,7 @@ from harness import wrk
 from harness.api_baselines import READY
 from harness.api_log import ends, line_count
 from harness.api_stage import Service, Stage, told_api
+from harness.api_steps import STEPS
 from harness.cores import AROUND
 from msgspec import Struct
 
@@ -54,6 +55,9 @@ async def running(stage: Stage, way: str, *, turn: int = 0) -> AsyncIterator[Ser
     """Run one of the services on a topic of its own."""
     if way == OURS:
         opening = stage.service(f"{way}-{turn}", [script("ugc-api")], told_api(), ready=READY)
+    elif way in STEPS:
+        command = [sys.executable, "-m", "harness.api_steps", way]
+        opening = stage.service(f"{way}-{turn}", command, told_api(), ready=READY)
     else:
         kind, _, http = way.partition("_")
         command = [sys.executable, "-m", "harness.api_baselines", kind, "--port", "{port}"]

@@ -1,5 +1,7 @@
 """Tables of the API's hot path say what the results say, with or without refusals."""
 
+import re
+
 from harness import api_tables
 
 
@@ -62,3 +64,15 @@ def test_the_range_of_the_rounds_stands_beside_a_median():
 
     assert "20 (10 to 30)" in shown
     assert "| CPU a report | 1.0 us |" in shown
+
+
+def test_a_step_shows_what_it_costs_more_than_the_one_before():
+    costs = {"noop": 30.0, "served": 35.5, "answered": 55.0, "checked": 90.0, "ugc_api": 105.0}
+    ways = {
+        name: {"cpu_us_a_request": cost, "cpu_us_a_request_rounds": [cost]}
+        for name, cost in costs.items()
+    }
+
+    shown = "\n".join(api_tables.step_rows({"ways": ways, "rounds": 1, "seconds": 2.0}))
+
+    assert re.findall(r"\| ([\d.]+) us \|$", shown, re.MULTILINE) == ["5.5", "19.5", "35.0", "15.0"]
