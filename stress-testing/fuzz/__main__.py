@@ -18,7 +18,7 @@ from harness.system import running_system
 from fuzz.running import Run, fuzz
 from ugc_api.auth.identity import ANALYST
 
-SHORT_EXAMPLES, LONG_EXAMPLES = 20, 550
+SHORT_EXAMPLES, LONG_EXAMPLES = 20, 1_100
 LEAST_LONG = 10_000
 _USER = UUID(int=5)
 _FAILED = 1
@@ -56,7 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = system.token(_USER, roles=(ANALYST,))  # which every operation takes
         run = fuzz(origin, token, examples=examples, seed=options.seed)
     print(run.said)
-    if run.code or (options.long and run.requests < LEAST_LONG):
+    if run.code:
+        return _FAILED
+    if options.long and run.requests < LEAST_LONG:
+        few = f"{run.requests:,} requests are fewer than {LEAST_LONG:,}; give more --examples"
+        print(f"{few} than {examples}", file=sys.stderr)
         return _FAILED
     if options.long:
         keep(run, time.monotonic() - began, of)

@@ -71,6 +71,22 @@ def libs() -> Path:
     return folder
 
 
+def small(heap: str = "256m") -> Sequence[str]:
+    """Return options of a Java machine for a broker that lives for a minute.
+
+    They are the quick compiler and the small collector.
+    """
+    return (f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+
+
+SMALL = small()
+AS_SHIPPED = (
+    *("-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:-UsePerfData"),
+    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"),
+)
+"""What Kafka's own scripts start a broker with: its pauses are short."""
+
+
 @dataclass(kw_only=True)
 class Broker:
     """One broker, which is a controller too.
@@ -83,7 +99,7 @@ class Broker:
             to: a proxy may listen there.
         folder: Its settings, data and what it said.
         jars: Kafka's jars.
-        heap: Most memory of its heap.
+        machine: Options of its Java machine.
     """
 
     number: int
@@ -92,7 +108,7 @@ class Broker:
     detour: tuple[int, int]
     folder: Path
     jars: Path
-    heap: str
+    machine: Sequence[str]
     _process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -107,12 +123,10 @@ class Broker:
 
     def start(self) -> None:
         """Start it, without waiting until it is up."""
-        # The quick compiler and the small collector: a broker of a test lives for a minute.
-        small = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
         with (self.folder / f"said-{self.number}.txt").open("ab") as said:
             self._process = subprocess.Popen(
                 [
-                    *("java", f"-Xmx{self.heap}", *small, "-cp", f"{self.jars}/*"),
+                    *("java", *self.machine, "-cp", f"{self.jars}/*"),
                     *("kafka.Kafka", str(self.settings)),
                 ],
                 stdout=said,
@@ -219,7 +233,7 @@ def running(
     folder: Path,
     *,
     count: int = 1,
-    heap: str = "256m",
+    machine: Sequence[str] = SMALL,
     settings: Mapping[str, str] | None = None,
     protocol: str = "PLAINTEXT",
     prepare: Sequence[str] = (),
@@ -231,7 +245,7 @@ def running(
     Args:
         folder: For their settings and data.
         count: How many.
-        heap: Most memory of each one's heap.
+        machine: Options of their Java machines.
         settings: Server settings beside ours, `listener.name.client.…` among them.
         protocol: How clients connect, `SASL_SSL` for one.
         prepare: Arguments of the storage tool, such as `--add-scram`.
@@ -251,7 +265,7 @@ def running(
             detour=(next(ports), next(ports)),
             folder=folder,
             jars=jars,
-            heap=heap,
+            machine=machine,
         )
         for n in range(1, count + 1)
     }
