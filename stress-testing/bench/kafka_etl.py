@@ -183,7 +183,7 @@ def main() -> None:
         return
     with (
         TemporaryDirectory(prefix="ugc-bench-") as folder,
-        kafka.running(Path(folder), machine=kafka.small("512m")) as brokers,
+        kafka.running(Path(folder), heap="512m") as brokers,
         server() as (port, _),
     ):
         found = asyncio.run(run(brokers, port))

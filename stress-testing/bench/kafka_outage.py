@@ -130,7 +130,7 @@ def run(folder: Path, options: argparse.Namespace) -> bool:
     }
     series: dict[str, Points] = {}
     exact = True
-    with kafka.running(folder / "kafka", machine=kafka.small("512m")) as brokers:
+    with kafka.running(folder / "kafka", heap="512m") as brokers:
         for trial in (one for one in TRIALS if options.only in {None, one.name}):
             (folder / trial.name).mkdir()
             work = play(

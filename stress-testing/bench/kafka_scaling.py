@@ -163,9 +163,7 @@ def main() -> int:
     waiting = {"group.initial.rebalance.delay.ms": str(JOINING_MS)}
     with (
         TemporaryDirectory(prefix="ugc-bench-") as folder,
-        kafka.running(
-            Path(folder) / "kafka", machine=kafka.small("512m"), settings=waiting
-        ) as brokers,
+        kafka.running(Path(folder) / "kafka", heap="512m", settings=waiting) as brokers,
         server() as (port, warehouse),
     ):
         bench = Bench(folder=Path(folder), port=port, server=warehouse, broker=broker_process())

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
-from harness.kafka import Brokers, running, small
+from harness.kafka import Brokers, running
 from msgspec.structs import replace
 
 from chaos.parts import Places, chdb_program, warehouse_url
@@ -84,9 +84,7 @@ def running_cluster(folder: Path, *, long: bool) -> Iterator[Cluster]:
     settings = {} if long else _QUICK
     heap = "512m" if long else "192m"
     with ExitStack() as stack:
-        brokers = stack.enter_context(
-            running(folder, count=BROKERS, machine=small(heap), settings=settings)
-        )
+        brokers = stack.enter_context(running(folder, count=BROKERS, heap=heap, settings=settings))
         port = 0
         if not long:  # starting one for each run would take most of the time
             port = free_port()

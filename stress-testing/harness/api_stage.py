@@ -120,6 +120,6 @@ def stage() -> Iterator[Stage]:
     with (
         TemporaryDirectory(prefix="ugc-bench-") as place,
         staying_on(AROUND),
-        kafka.running(Path(place, "kafka"), machine=kafka.AS_SHIPPED) as brokers,
+        kafka.running(Path(place, "kafka"), heap="512m") as brokers,
     ):
         yield Stage(folder=Path(place), brokers=brokers)

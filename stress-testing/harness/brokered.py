@@ -112,9 +112,7 @@ def brokered_system() -> Iterator[BrokeredSystem]:
     """
     with TemporaryDirectory(prefix="ugc-brokered-") as place, ExitStack() as stack:
         folder = Path(place)
-        brokers = stack.enter_context(
-            kafka.running(folder / "kafka", count=BROKERS, machine=kafka.small("512m"))
-        )
+        brokers = stack.enter_context(kafka.running(folder / "kafka", count=BROKERS, heap="512m"))
         yield BrokeredSystem(folder, brokers, stack)
 
 

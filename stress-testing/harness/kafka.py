@@ -71,22 +71,6 @@ def libs() -> Path:
     return folder
 
 
-def small(heap: str = "256m") -> Sequence[str]:
-    """Return options of a Java machine for a broker that lives for a minute.
-
-    They are the quick compiler and the small collector.
-    """
-    return (f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
-
-
-SMALL = small()
-AS_SHIPPED = (
-    *("-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:-UsePerfData"),
-    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"),
-)
-"""What Kafka's own scripts start a broker with: its pauses are short."""
-
-
 @dataclass(kw_only=True)
 class Broker:
     """One broker, which is a controller too.
@@ -99,7 +83,7 @@ class Broker:
             to: a proxy may listen there.
         folder: Its settings, data and what it said.
         jars: Kafka's jars.
-        machine: Options of its Java machine.
+        heap: Most memory of its heap.
     """
 
     number: int
@@ -108,7 +92,7 @@ class Broker:
     detour: tuple[int, int]
     folder: Path
     jars: Path
-    machine: Sequence[str]
+    heap: str
     _process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -123,10 +107,12 @@ class Broker:
 
     def start(self) -> None:
         """Start it, without waiting until it is up."""
+        # The quick compiler and the small collector: a broker of a test lives for a minute.
+        small = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
         with (self.folder / f"said-{self.number}.txt").open("ab") as said:
             self._process = subprocess.Popen(
                 [
-                    *("java", *self.machine, "-cp", f"{self.jars}/*"),
+                    *("java", f"-Xmx{self.heap}", *small, "-cp", f"{self.jars}/*"),
                     *("kafka.Kafka", str(self.settings)),
                 ],
                 stdout=said,
@@ -233,7 +219,7 @@ def running(
     folder: Path,
     *,
     count: int = 1,
-    machine: Sequence[str] = SMALL,
+    heap: str = "256m",
     settings: Mapping[str, str] | None = None,
     protocol: str = "PLAINTEXT",
     prepare: Sequence[str] = (),
@@ -245,7 +231,7 @@ def running(
     Args:
         folder: For their settings and data.
         count: How many.
-        machine: Options of their Java machines.
+        heap: Most memory of each one's heap.
         settings: Server settings beside ours, `listener.name.client.…` among them.
         protocol: How clients connect, `SASL_SSL` for one.
         prepare: Arguments of the storage tool, such as `--add-scram`.
@@ -265,7 +251,7 @@ def running(
             detour=(next(ports), next(ports)),
             folder=folder,
             jars=jars,
-            machine=machine,
+            heap=heap,
         )
         for n in range(1, count + 1)
     }
