@@ -8,8 +8,11 @@ import json
 import pytest
 
 from tests.leftovers import failing, left_behind
+from tests.unit.ugc_api.test_exchange import opened
 from ugc_api.auth.identity import Identity
+from ugc_api.exchange import Exchange
 from ugc_api.problems.problem import ProblemError
+from ugc_api.scopes import whole_body
 from ugc_core.acceptance import Viewer
 from ugc_core.codec import log_key
 from ugc_core.errors import LogDamagedError, LogUnavailableError
@@ -83,3 +86,21 @@ async def test_a_whole_request(make_api, failing_log, log, progress, status):
 
     assert await left_behind(send) == 0
     assert said[0] == status
+
+
+async def test_a_connections_request_whose_body_is_taken_at_once():
+    taken = []
+
+    async def app(scope, _receive, send):
+        taken.append(whole_body(scope))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def request():
+        cycle, _ = opened(Exchange)
+        cycle.body += b"{}"
+        cycle.more_body = False
+        await cycle.run_asgi(app)
+
+    assert await left_behind(request) == 0
+    assert set(taken) == {b"{}"}

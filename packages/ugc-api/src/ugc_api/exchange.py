@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -36,7 +37,8 @@ class Exchange(RequestResponseCycle):
     def run_asgi(self, app: ASGI3Application) -> Coroutine[Any, Any, None]:
         """Return what runs the application; it is told of a body that is all here already."""
         if not self.more_body:
-            self.scope["extensions"] = {WHOLE_BODY: {"take": self._take_body}}
+            # No method of ours: scope and exchange would hold each other until they are collected.
+            self.scope["extensions"] = {WHOLE_BODY: {"take": partial(_take, self.body)}}
         return super().run_asgi(app)
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -50,12 +52,6 @@ class Exchange(RequestResponseCycle):
                 return
             await super().send(start)
         await super().send(message)
-
-    def _take_body(self) -> bytes:
-        """Hand the body over; it is not received any more."""
-        body = bytes(self.body)
-        self.body = bytearray()
-        return body
 
     def _wrote_whole(self, start: HTTPResponseStartEvent, message: ASGISendEvent) -> bool:
         if message["type"] != "http.response.body" or message.get("more_body", False):
@@ -75,6 +71,13 @@ class Exchange(RequestResponseCycle):
             self.transport.close()
         self.on_response()
         return True
+
+
+def _take(body: bytearray) -> bytes:
+    """Hand a body over; it is not received any more."""
+    taken = bytes(body)
+    body.clear()
+    return taken
 
 
 def opened(connection: HttpToolsProtocol) -> Exchange:
