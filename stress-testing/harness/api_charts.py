@@ -1,12 +1,10 @@
 """Charts of the hot path of ugc-api, each made of a result."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from harness.api_tables import Found, middle_round
 from harness.bars import Bar, Panel, bar_chart
 from harness.chart import line_chart
-
-Found = Mapping[str, Any]
 
 _WAYS = {
     "ugc_api": "ugc-api",
@@ -75,8 +73,7 @@ def open_loop(found: Found) -> str:
 
 def overload(found: Found) -> str:
     """Return what became of ten times as many requests as can be answered."""
-    rounds = found["rounds"]
-    middle = sorted(rounds, key=lambda one: one["accepted_per_s"])[len(rounds) // 2]
+    middle = middle_round(found)
     bars = [
         Bar(name="the most, before", value=found["most_per_s"]),
         Bar(name="accepted", value=middle["accepted_per_s"], ours=True),

@@ -88,10 +88,15 @@ def open_loop_rows(found: Found) -> list[str]:
     ]
 
 
+def middle_round(found: Found) -> Found:
+    """Return the round of an overload that accepted neither most nor least."""
+    rounds: list[Found] = sorted(found["rounds"], key=lambda one: one["accepted_per_s"])
+    return rounds[len(rounds) // 2]
+
+
 def overload_rows(found: Found) -> list[str]:
     """Return what becomes of ten times as many requests as can be answered."""
-    rounds = found["rounds"]
-    middle = sorted(rounds, key=lambda one: one["accepted_per_s"])[len(rounds) // 2]
+    middle = middle_round(found)
     refused = {
         f"answers {status}, from when it was sent: p50, p99": (
             f"{took['p50_ms']} ms, {took['p99_ms']} ms"

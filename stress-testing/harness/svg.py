@@ -28,6 +28,4 @@ def ceiling(most: float) -> float:
     unit = 1.0
     while unit * 10 < most:
         unit *= 10
-    return next(
-        unit * factor for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if unit * factor >= most
-    )
+    return next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= most)

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from statistics import median
 
-from harness.api_requests import Shape, requests, write
 from harness.api_stage import Stage
-from harness.kafka_pipeline import broker_version
 
-from bench.api.ways import CONNECTIONS, OURS, USERS, WAYS, Look, figures, look, running
+from bench.api.ways import OURS, WAYS, Look, in_turns, report
 
 KEEPING = (OURS, "bare", "fastapi")
 
@@ -20,22 +18,8 @@ async def measure(stage: Stage, *, seconds: float, rounds: int) -> dict[str, obj
         seconds: How long each is under load in a round.
         rounds: How often.
     """
-    made = write(stage.folder / "singles", requests(Shape(users=USERS)))
-    looks: dict[str, list[Look]] = {way: [] for way in WAYS}
-    for turn in range(rounds):
-        for way in WAYS:
-            async with running(stage, way, turn=turn) as service:
-                found = await look(service, made, seconds=seconds, keeps=way in KEEPING)
-            looks[way].append(found)
-            print(f"{turn + 1}/{rounds} {way}: {found.run.per_s:,.0f}/s", flush=True)
-    return {
-        "connections": CONNECTIONS,
-        "seconds": seconds,
-        "rounds": rounds,
-        "broker": f"one broker, Kafka {broker_version()}, acks=all",
-        "ways": {way: figures(found) for way, found in looks.items()},
-        **ratios(looks),
-    }
+    looks = await in_turns(stage, WAYS, seconds=seconds, rounds=rounds, keeping=KEEPING)
+    return {**report(looks, seconds=seconds, rounds=rounds), **ratios(looks)}
 
 
 def ratios(looks: Mapping[str, list[Look]]) -> dict[str, object]:

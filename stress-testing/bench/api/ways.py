@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
@@ -11,9 +11,11 @@ from chaos.programs import script
 from harness import wrk
 from harness.api_baselines import READY
 from harness.api_log import ends, line_count
+from harness.api_requests import Shape, requests, write
 from harness.api_stage import Service, Stage, told_api
 from harness.api_steps import STEPS
 from harness.cores import AROUND
+from harness.kafka_pipeline import broker_version
 from msgspec import Struct
 
 CONNECTIONS = 64
@@ -67,9 +69,44 @@ async def running(stage: Stage, way: str, *, turn: int = 0) -> AsyncIterator[Ser
         yield service
 
 
+async def in_turns(
+    stage: Stage, ways: Sequence[str], *, seconds: float, rounds: int, keeping: Collection[str]
+) -> dict[str, list[Look]]:
+    """Look at every service, one after the other, and at all of them again.
+
+    Args:
+        stage: Where.
+        ways: Which services.
+        seconds: How long each is under load in a round.
+        rounds: How often.
+        keeping: Those that keep reports.
+    """
+    made = write(stage.folder / "singles", requests(Shape(users=USERS)))
+    looks: dict[str, list[Look]] = {way: [] for way in ways}
+    for turn in range(rounds):
+        for way in ways:
+            async with running(stage, way, turn=turn) as service:
+                found = await look(service, made, seconds=seconds, keeps=way in keeping)
+            looks[way].append(found)
+            told = f"{found.run.per_s:,.0f}/s, {found.us_a_request:.1f} us"
+            print(f"{turn + 1}/{rounds} {way}: {told}", flush=True)
+    return looks
+
+
+def report(looks: Mapping[str, list[Look]], *, seconds: float, rounds: int) -> dict[str, object]:
+    """Return how they were looked at, and the figures of each."""
+    return {
+        "connections": CONNECTIONS,
+        "seconds": seconds,
+        "rounds": rounds,
+        "broker": f"one broker, Kafka {broker_version()}, acks=all",
+        "ways": {way: figures(found) for way, found in looks.items()},
+    }
+
+
 async def look(
     service: Service,
-    requests: Path,
+    made: Path,
     *,
     seconds: float,
     batch: int = 1,
@@ -80,7 +117,7 @@ async def look(
 
     Args:
         service: Whom to.
-        requests: What.
+        made: What.
         seconds: For how long.
         batch: Reports in a request.
         users: Whose; it is warmed up until it knows all of their tokens.
@@ -91,9 +128,9 @@ async def look(
     """
     warm = 0
     while warm < users:
-        warm += (await _press(service, requests, WARM_S)).requests
+        warm += (await _press(service, made, WARM_S)).requests
     before, used = await ends(service.log), service.cpu_s()
-    run = await _press(service, requests, seconds)
+    run = await _press(service, made, seconds)
     used = service.cpu_s() - used
     kept = await line_count(service.log, before, await ends(service.log)) if keeps else 0
     if run.refused or run.broken or run.timeouts:
@@ -107,11 +144,11 @@ async def look(
     return Look(run=run, cpu_s=used, kept=kept, batch=batch)
 
 
-async def _press(service: Service, requests: Path, seconds: float) -> wrk.Run:
+async def _press(service: Service, made: Path, seconds: float) -> wrk.Run:
     return await asyncio.to_thread(
         wrk.run,
         service.url,
-        requests,
+        made,
         seconds=seconds,
         connections=CONNECTIONS,
         core=AROUND,

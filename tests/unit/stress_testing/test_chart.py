@@ -20,4 +20,4 @@ def test_every_series_is_a_line_with_its_name():
 def test_the_axis_ends_at_a_round_number_above_every_point():
     drawn = line_chart(SERIES, title="", across="", up="")
 
-    assert ">40<" in drawn
+    assert ">50<" in drawn
