@@ -31,6 +31,9 @@ class FakeApi(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
+    """Five by default: of twenty connections at once some would be made only after a second or
+    three, when their first packet is sent again, and nginx waits two."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
