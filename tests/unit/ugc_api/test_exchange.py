@@ -12,6 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from ugc_api.exchange import Exchange
+from ugc_api.scopes import rendered, wrote_whole
 
 DATE = (b"date", b"Sun, 29 Nov 2026 12:00:00 GMT")
 JSON = (b"content-type", b"application/json")
@@ -135,6 +136,88 @@ async def test_a_client_that_has_left_is_sent_nothing():
     await cycle.send(body(b"{}"))
 
     assert said.wire.writes == []
+
+
+async def answer(at_once, headers, data, *, wrapped=False, before=None, **options):
+    """Answer a request whose body is here; say what was seen and whether it went at once."""
+    went = []
+
+    async def app(scope, _receive, send):
+        async def noting(message):
+            await send(message)
+
+        if before is not None:
+            before(send.__self__)
+        head = rendered(headers) + b"content-length: %d\r\n" % len(data)
+        chosen = noting if wrapped else send
+        went.append(at_once and wrote_whole(scope, chosen, 202, head, data))
+        if not went[0]:
+            await chosen(start(202, *headers, length(len(data))))
+            await chosen(body(data))
+
+    cycle, said = opened(Exchange, **options)
+    cycle.more_body = False
+    await cycle.run_asgi(app)
+    return said.seen(), went[0]
+
+
+VOUCHED = st.lists(
+    st.tuples(
+        st.sampled_from([b"x-a", b"content-type"]), st.from_regex(rb"[ -~]{0,9}", fullmatch=True)
+    ),
+    max_size=3,
+)
+
+
+@given(VOUCHED, st.binary(max_size=40))
+def test_an_answer_without_messages_is_to_the_byte_the_one_by_messages(headers, data):
+    at_once, by_messages = (asyncio.run(answer(how, headers, data)) for how in (True, False))
+
+    assert (at_once[1], by_messages[1]) == (True, False)
+    assert at_once[0] == by_messages[0]
+
+
+async def test_whoever_stands_between_sees_messages():
+    seen, went = await answer(True, [JSON], b"{}", wrapped=True)
+
+    assert not went
+    assert seen == (await answer(False, [JSON], b"{}"))[0]
+
+
+def leave(cycle):
+    cycle.disconnected = True
+
+
+def pause(cycle):
+    cycle.flow.pause_writing()
+    asyncio.get_running_loop().call_soon(cycle.flow.resume_writing)
+
+
+@pytest.mark.parametrize("before", [leave, pause], ids=["left", "paused"])
+async def test_a_client_that_cannot_be_written_to_is_left_to_messages(before):
+    seen, went = await answer(True, [JSON], b"{}", before=before)
+
+    assert not went
+    assert seen == (await answer(False, [JSON], b"{}", before=before))[0]
+
+
+@pytest.mark.parametrize("option", [{"method": "HEAD"}, {"keep_alive": False}], ids=str)
+async def test_an_answer_that_is_not_the_usual_one_is_left_to_messages(option):
+    seen, went = await answer(True, [JSON], b"{}", **option)
+
+    assert not went
+    assert seen == (await answer(False, [JSON], b"{}", **option))[0]
+
+
+async def test_the_date_of_answers_goes_on():
+    def later(cycle):
+        cycle.default_headers = [(b"date", b"Sun, 29 Nov 2026 12:00:01 GMT")]
+
+    await answer(True, [JSON], b"{}")
+    (sent, *_), went = await answer(True, [JSON], b"{}", before=later)
+
+    assert went
+    assert b"\r\ndate: Sun, 29 Nov 2026 12:00:01 GMT\r\n" in sent
 
 
 NAMES = st.sampled_from([b"x-a", b"retry-after", b"content-type", b"Content-Type", b"x-b"])

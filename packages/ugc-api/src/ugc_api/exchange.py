@@ -14,18 +14,35 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from ugc_api.scopes import WHOLE_BODY
+from ugc_api.scopes import WHOLE_ANSWER, WHOLE_BODY, rendered
 
 _LEFT_TO_UVICORN: Final = frozenset({b"connection", b"transfer-encoding"})
 _NO_CONTENT: Final = 204
 _CONTROL: Final = bytes({*range(32), 127} - set(b"\t\r\n"))
 
 
+class _Defaults:
+    """The headers of every answer as lines; uvicorn makes new ones each second, for the date."""
+
+    def __init__(self) -> None:
+        self._of: Sequence[tuple[bytes, bytes]] = ()
+        self._lines = b""
+
+    def lines(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        if headers is not self._of:
+            self._of, self._lines = headers, rendered(headers)
+        return self._lines
+
+
+_defaults: Final = _Defaults()
+
+
 class Exchange(RequestResponseCycle):
     """Writes a head and a whole body by one system call, and everything else as uvicorn does.
 
     uvicorn makes a call for the head and one for the body, and searches the name and the value of
-    every header by a regular expression; here the whole head is looked through once.
+    every header by a regular expression; here the whole head is looked through once, and not at
+    all if the application vouches for it (`ugc_api.scopes.wrote_whole`).
 
     Attributes:
         status: The status of the answer; 0 before there is one.
@@ -38,7 +55,10 @@ class Exchange(RequestResponseCycle):
         """Return what runs the application; it is told of a body that is all here already."""
         if not self.more_body:
             # No method of ours: scope and exchange would hold each other until they are collected.
-            self.scope["extensions"] = {WHOLE_BODY: {"take": partial(_take, self.body)}}
+            self.scope["extensions"] = {
+                WHOLE_BODY: {"take": partial(_take, self.body)},
+                WHOLE_ANSWER: _AT_ONCE,
+            }
         return super().run_asgi(app)
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -56,21 +76,40 @@ class Exchange(RequestResponseCycle):
     def _wrote_whole(self, start: HTTPResponseStartEvent, message: ASGISendEvent) -> bool:
         if message["type"] != "http.response.body" or message.get("more_body", False):
             return False
-        if self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD":
+        if not self._is_free():
             return False
         body = message.get("body", b"")
         headers = [*self.default_headers, *start["headers"]]
         head = _head(start["status"], headers, length=len(body), keep_alive=self.keep_alive)
         if head is None:
             return False
+        self._write(head + body)
+        return True
+
+    def write_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """Answer; say whether that was possible. See `ugc_api.scopes.wrote_whole`."""
+        if self.response_started or not (self.keep_alive and self._is_free()):
+            return False
+        self._start, self.status = None, status
+        defaults = _defaults.lines(self.default_headers)
+        self._write(b"".join((STATUS_LINE[status], defaults, head, b"\r\n", body)))
+        return True
+
+    def _is_free(self) -> bool:
+        """Say whether an answer with a body may be written now."""
+        return not (self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD")
+
+    def _write(self, answer: bytes) -> None:
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(head + body)
+        self.transport.write(answer)
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
-        return True
+
+
+_AT_ONCE: Final[dict[object, object]] = {"send": Exchange.send, "write": Exchange.write_whole}
 
 
 def _take(body: bytearray) -> bytes:

@@ -20,12 +20,14 @@ from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, raw
-from ugc_api.scopes import whole_body
+from ugc_api.scopes import rendered, whole_body, wrote_whole
 from ugc_core.clock import Clock
 
 Pairs = Sequence[tuple[bytes, bytes]]
 
 _JSON: Pairs = ((b"content-type", media_types.JSON.encode()), (b"cache-control", b"no-store"))
+_HEAD = b"%s" + HEADER + b": %s\r\ncontent-length: %d\r\n"
+"""Its id is fit for a header: `request_id` sees to that."""
 _METHOD = "POST"
 _NO_CONTENT = 204
 _log = structlog.get_logger()
@@ -64,6 +66,7 @@ class WriteRoute(ABC):
         self._metrics = reception.metrics
         self._clock = reception.clock
         self._patience = reception.patience
+        self._head = rendered(self.pairs)
 
     @abstractmethod
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
@@ -80,6 +83,11 @@ class WriteRoute(ABC):
         """Return the whole body, of at most `limit` bytes; see `read_body`."""
         whole = whole_body(scope)
         return read_body(headers, receive, limit=limit, patience=self._patience, whole=whole)
+
+    def _head_of(self, pairs: Pairs, name: bytes, body: bytes) -> bytes | None:
+        """Return the usual answer's head as lines; None for another answer."""
+        usual = pairs is self.pairs and self.code != _NO_CONTENT
+        return _HEAD % (self._head, name, len(body)) if usual else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing that is raised gets out, except a cancellation."""
@@ -104,14 +112,19 @@ class WriteRoute(ABC):
                 error_of_ours = "The service met an unexpected error."
                 code, pairs, body = raw(ProblemError(kinds.INTERNAL, error_of_ours))
             status = code
-            start = [*pairs, (HEADER, name)]
-            if code != _NO_CONTENT:  # RFC 9110, section 8.6
-                start.append((b"content-length", b"%d" % len(body)))
-            await send({"type": "http.response.start", "status": code, "headers": start})
-            await send({"type": "http.response.body", "body": body})
+            head = self._head_of(pairs, name, body)
+            if head is None or not wrote_whole(scope, send, code, head, body):
+                await _say(send, code, [*pairs, (HEADER, name)], body)
         finally:
             metrics.in_flight_add(-1)
             metrics.request_ended(self.template, _METHOD, status)
+
+
+async def _say(send: Send, code: int, start: list[tuple[bytes, bytes]], body: bytes) -> None:
+    if code != _NO_CONTENT:  # RFC 9110, section 8.6
+        start.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": code, "headers": start})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _drop_ambiguous(headers: dict[bytes, bytes], pairs: Pairs) -> None:

@@ -8,6 +8,7 @@ from ugc_core.clock import Clock
 HEADER = b"x-request-id"
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _COUNT_BITS = 48
+_COUNT = (1 << _COUNT_BITS) - 1
 _PROCESS_BITS = 12
 _random = SystemRandom()
 
@@ -29,8 +30,8 @@ class _Series:
             time = b"%012x" % (at_ms & ((1 << 48) - 1))
             self._at_ms = at_ms
             self._head = b"%s-%s-7000-8%03x-" % (time[:8], time[8:], self._process)
-        self._count = (self._count + 1) & ((1 << _COUNT_BITS) - 1)
-        return b"%s%012x" % (self._head, self._count)
+        self._count += 1
+        return b"%s%012x" % (self._head, self._count & _COUNT)
 
 
 _series = _Series()

@@ -46,6 +46,7 @@ class KafkaLogWriter:
         max_record_bytes: int,
     ) -> None:
         """Use `open`; this only wires."""
+        self._loop = asyncio.get_running_loop()  # asking for it is a system call each time
         self._producer = Producer(target, topic, settings, on_new=self._flush)
         self._topic = topic
         self._settings = settings
@@ -118,7 +119,7 @@ class KafkaLogWriter:
         if size > self._max_record_bytes:
             msg = f"{size} bytes are more than a record of {self._topic} may have"
             raise RecordTooLargeError(msg)
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         partition = partition_for(key, self._producer.partitions)
         done: asyncio.Future[Receipt] = loop.create_future()
         lane = self._waiting.get(partition)
@@ -158,7 +159,7 @@ class KafkaLogWriter:
         if not self._producer.ready:
             return  # the next one calls again
         self._producer.refresh()
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         for partition, lane in self._waiting.items():
             if lane and partition not in self._flights and (group := gather(lane)):
                 section = self._settings
@@ -188,11 +189,11 @@ class KafkaLogWriter:
         self._free(partition, flight)
         self._landed.append((flight, partition, first))
         if len(self._landed) == 1:
-            self._tell_in(_TURNS, asyncio.get_running_loop())
+            self._tell_in(_TURNS)
 
-    def _tell_in(self, turns: int, loop: asyncio.AbstractEventLoop) -> None:
+    def _tell_in(self, turns: int) -> None:
         if turns:
-            loop.call_soon(self._tell_in, turns - 1, loop)
+            self._loop.call_soon(self._tell_in, turns - 1)
             return
         landed, self._landed = self._landed, []
         for flight, partition, first in landed:
@@ -212,12 +213,12 @@ class KafkaLogWriter:
             del self._flights[partition]
         if self._timer is None and self._waiting.get(partition):
             # After the other partitions of the same answer: they go with the same request.
-            self._timer = asyncio.get_running_loop().call_soon(self._flush)
+            self._timer = self._loop.call_soon(self._flush)
 
     def _look(self) -> None:
         """Replace a producer that has had a batch for too long."""
         self._watch = None
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         stuck_s = self._settings.kafka.stuck_after_s
         if any(flight.left_at + stuck_s < loop.time() for flight in self._flights.values()):
             self._flights.clear()  # their callers have gone by now
