@@ -4,18 +4,23 @@ After ten minutes without brokers a service had grown by the bodies of the reque
 """
 
 import json
+import sys
+from types import FrameType
 
 import pytest
 
 from tests.leftovers import failing, left_behind
+from tests.unit.ugc_api.conftest import TOPIC
 from tests.unit.ugc_api.test_exchange import opened
 from ugc_api.auth.identity import Identity
 from ugc_api.exchange import Exchange
 from ugc_api.problems.problem import ProblemError
 from ugc_api.scopes import whole_body
 from ugc_core.acceptance import Viewer
+from ugc_core.adapters.memory_log import MemoryLogWriter
 from ugc_core.codec import log_key
 from ugc_core.errors import LogDamagedError, LogUnavailableError
+from ugc_core.events import Event, Report
 
 REPORT = {"progress": 1, "total": 2}
 
@@ -43,6 +48,52 @@ async def test_a_report_and_a_batch_that_the_log_did_not_take(make_api, failing_
 
     assert await left_behind(refused(api, lambda i, sender: i.one(body, sender, api.film))) == 0
     assert await left_behind(refused(api, lambda i, sender: i.many([item, b"{}"], sender))) == 0
+
+
+class Looks(MemoryLogWriter):
+    """Notes what those who wait for it hold of reports in any form but lines.
+
+    It looks at their frames: reports are not known to the garbage collector, as they cannot be
+    part of a cycle.
+    """
+
+    held: list[str] | None = None
+
+    async def append(self, key, lines, *, headers=()):
+        frame: FrameType | None = sys._getframe(1)
+        self.held = []
+        while frame is not None:
+            some = frame.f_locals.items()
+            self.held += [f"{frame.f_code.co_name}: {name}" for name, one in some if _is_held(one)]
+            frame = frame.f_back
+        return await super().append(key, lines, headers=headers)
+
+
+def _is_held(value):
+    if isinstance(value, list | tuple | dict):
+        return any(_is_held(one) for one in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Event | Report)
+
+
+@pytest.mark.parametrize("kind", ["one report", "JSON", "NDJSON"])
+async def test_only_lines_are_held_while_the_log_takes_them(make_api, kind):
+    log: list[Looks] = []
+
+    def looks(memory):
+        log.append(Looks(memory, TOPIC))
+        return log[0]
+
+    api = make_api(writer=looks)
+    items = [json.dumps({"film_id": str(api.film), **REPORT}) for _ in range(3)]
+    body = {"one report": items[0], "JSON": f"[{','.join(items)}]", "NDJSON": "\n".join(items)}
+    media = "application/x-ndjson" if kind == "NDJSON" else "application/json"
+    path = api.one if kind == "one report" else api.many
+
+    headers = {**api.bearer(), "Content-Type": media}
+    answer = await api.client.post(path, content=body[kind], headers=headers)
+
+    assert answer.status_code == 202
+    assert log[0].held == []
 
 
 @pytest.mark.parametrize(

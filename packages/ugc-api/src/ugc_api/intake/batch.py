@@ -37,6 +37,15 @@ class BatchReports(WriteRoute):
         kind = bodies.media_type(headers, (media_types.JSON, media_types.NDJSON))
         key, user_id = headers.get(IDEMPOTENCY_KEY), identity.viewer.user_id
         amend = None if key is None else many_by_key(key, user_id=user_id)
-        body = await self.body(scope, headers, receive, limit=self._limits.max_batch_bytes)
-        items = split(body, kind, most=self._limits.max_batch_events)
-        return _encode(await self._intake.many(items, identity, amend=amend))
+        limits = self._limits
+        answer = await self._intake.many(
+            # Not by name: what has a name here is held until the answer.
+            split(
+                await self.body(scope, headers, receive, limit=limits.max_batch_bytes),
+                kind,
+                most=limits.max_batch_events,
+            ),
+            identity,
+            amend=amend,
+        )
+        return _encode(answer)

@@ -1,7 +1,8 @@
 """Takes reports in: from the body's bytes to the log, and only then an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from ugc_api.auth.identity import Identity
@@ -32,7 +33,22 @@ from ugc_core.events import Event, Report
 from ugc_core.log import LogWriter, Receipt
 from ugc_core.tracing import TRACED
 
-_Name = tuple[int, int, int]
+_Name = int | tuple[int, int, int]
+
+
+class _Kept(NamedTuple):
+    """An event whose line is kept, or that is the same as an earlier one."""
+
+    event_id: UUID
+    line: int
+    is_new: bool
+
+    def verdict(self, first: Receipt) -> Verdict:
+        """Return what is said of it when the log has the lines, from `first` on."""
+        line = first.line + self.line
+        receipt = Receipt(partition=first.partition, offset=first.offset, line=line)
+        kind = AcceptedItem if self.is_new else DuplicateItem
+        return kind(event_id=self.event_id, receipt=receipt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +97,9 @@ class Intake:
             )
         except ReportRefusedError as error:
             raise self._refused(error) from error
-        receipt = await self._append(identity.log_key, [event])
-        return Accepted(event_id=event.event_id, receipt=receipt)
+        event_id, lines = event.event_id, [encode_event(event)]
+        del body, report, event  # see `_judged`
+        return Accepted(event_id=event_id, receipt=await self._append(identity.log_key, lines))
 
     async def many(
         self, items: Sequence[Item], identity: Identity, *, amend: Amend | None = None
@@ -98,30 +115,41 @@ class Intake:
             ProblemError: The log did not take them.
         """
         self.limiter.report(identity.log_key, len(items))
-        viewer = identity.viewer
+        lines, judged = self._judged(items, identity.viewer, amend)
+        del items  # see `_judged`
+        verdicts: Iterable[Verdict] = (item for item in judged if isinstance(item, RefusedItem))
+        if lines:
+            first = await self._append(identity.log_key, lines)
+            verdicts = (item.verdict(first) if isinstance(item, _Kept) else item for item in judged)
+        return self._answer([*verdicts])
+
+    def _judged(
+        self, items: Sequence[Item], viewer: Viewer, amend: Amend | None
+    ) -> tuple[list[bytes], list[_Kept | RefusedItem]]:
+        """Return the lines to keep, and what is to be said of each item.
+
+        While they are on their way to the log nothing else is held of the reports: it would be many
+        times as much, and all of it out of the processor's caches by the time it is let go of.
+        """
         received_ms = self.clock.wall_ms()
         found = [
             self._event_or_refused(item, viewer, received_ms, place, amend)
             for place, item in enumerate(items)
         ]
-        named = [(event, _name(event)) for event in found if isinstance(event, Event)]
-        fresh: dict[_Name, Event] = {}
-        for event, name in named:
-            fresh.setdefault(name, event)
-        receipts: dict[_Name, Receipt] = {}
-        if fresh:
-            first = await self._append(identity.log_key, list(fresh.values()))
-            receipts = {name: _line(first, line) for line, name in enumerate(fresh)}
-        names = iter(named)
-        verdicts: list[Verdict] = []
+        names = iter(_names([item for item in found if isinstance(item, Event)]))
+        lines: list[bytes] = []
+        judged: list[_Kept | RefusedItem] = []
+        line_of: dict[_Name, int] = {}
         for item in found:
             if isinstance(item, RefusedItem):
-                verdicts.append(item)
+                judged.append(item)
                 continue
-            event, name = next(names)
-            kind = AcceptedItem if fresh[name] is event else DuplicateItem
-            verdicts.append(kind(event_id=event.event_id, receipt=receipts[name]))
-        return self._answer(verdicts)
+            line = line_of.setdefault(next(names), len(lines))
+            is_new = line == len(lines)
+            if is_new:
+                lines.append(encode_event(item))
+            judged.append(_Kept(item.event_id, line, is_new))
+        return lines, judged
 
     def _answer(self, verdicts: list[Verdict]) -> BatchAnswer:
         kinds_of = [type(verdict) for verdict in verdicts]
@@ -145,9 +173,8 @@ class Intake:
         except ReportRefusedError as error:
             return RefusedItem(problem=self._refused(error).problem)
 
-    async def _append(self, key: bytes, events: Sequence[Event]) -> Receipt:
+    async def _append(self, key: bytes, lines: Sequence[bytes]) -> Receipt:
         """Append one record; its outcome is counted, and told to the health page."""
-        lines = [encode_event(event) for event in events]
         traced = TRACED.get()
         headers = (*EVENT_HEADERS, *traced) if traced else EVENT_HEADERS
         started = self.clock.now()
@@ -196,11 +223,14 @@ class Intake:
         return problem
 
 
+def _names(events: Sequence[Event]) -> Sequence[_Name]:
+    """Name reports of one user, two of them alike where they are the same."""
+    if len({event.event_id.int for event in events}) == len(events):
+        return range(len(events))
+    return [_name(event) for event in events]
+
+
 def _name(event: Event) -> _Name:
     """What makes two reports of one user the same; UUIDs are hashed in Python, numbers are not."""
     profile_id = event.profile_id
     return event.event_id.int, event.film_id.int, profile_id.int if profile_id else 0
-
-
-def _line(first: Receipt, line: int) -> Receipt:
-    return Receipt(partition=first.partition, offset=first.offset, line=first.line + line)
