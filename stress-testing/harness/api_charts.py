@@ -75,17 +75,17 @@ def overload(found: Found) -> str:
     """Return what became of ten times as many requests as can be answered."""
     middle = middle_round(found)
     bars = [
-        Bar(name="the most, before", value=found["most_per_s"]),
+        Bar(name="the most, before", value=middle["most_per_s"]),
         Bar(name="accepted", value=middle["accepted_per_s"], ours=True),
         Bar(name="refused by 503", value=middle["refused_per_s"], ours=True),
-        Bar(name="the most, afterwards", value=found["afterwards_per_s"]),
+        Bar(name="the most, afterwards", value=middle["afterwards_per_s"]),
     ]
     panel = Panel(
         title="requests a second; aim for accepted",
         bars=bars,
-        aim=round(_ACCEPTED_AIM * found["most_per_s"]),
+        aim=round(_ACCEPTED_AIM * (middle["most_per_s"] + middle["afterwards_per_s"]) / 2),
     )
-    return bar_chart([panel], title=f"Overload: {found['offered_per_s']:,} requests a second")
+    return bar_chart([panel], title=f"Overload: {middle['offered_per_s']:,} requests a second")
 
 
 def servers(found: Found) -> str:

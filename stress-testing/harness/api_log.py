@@ -12,7 +12,8 @@ from ugc_core.bootstrap import open_log_admin
 from ugc_core.settings import LogSection
 
 READ_S = 120.0
-_CALM_S = 0.3
+_CALM_S = 1.0
+"""Longer than the broker or this machine usually stalls."""
 
 
 class _Identified(Struct):

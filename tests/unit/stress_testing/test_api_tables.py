@@ -7,6 +7,9 @@ from harness import api_tables
 
 def rounds(**changes: object) -> dict[str, object]:
     return {
+        "most_per_s": 1000,
+        "offered_per_s": 10_000,
+        "afterwards_per_s": 990,
         "accepted_per_s": 900,
         "accepted_to_most": 0.9,
         "refused": {},
@@ -20,11 +23,8 @@ def rounds(**changes: object) -> dict[str, object]:
 
 def overload(*found: dict[str, object]) -> str:
     result = {
-        "most_per_s": 1000,
-        "offered_per_s": 10_000,
         "connections": 4000,
         "patience_s": 1.0,
-        "afterwards_per_s": 990,
         "rounds": found,
     }
     return "\n".join(api_tables.overload_rows(result))
@@ -32,10 +32,15 @@ def overload(*found: dict[str, object]) -> str:
 
 def test_of_several_rounds_of_overload_the_one_in_the_middle_is_shown():
     shown = overload(
-        rounds(accepted_per_s=100), rounds(accepted_per_s=950), rounds(accepted_per_s=700)
+        rounds(accepted_to_most=0.7, afterwards_per_s=300),
+        rounds(accepted_to_most=0.95, most_per_s=100),
+        rounds(accepted_to_most=0.8, most_per_s=800, offered_per_s=8000),
     )
 
-    assert "| accepted a second | 700 |" in shown
+    assert "| the most a second, 64 connections, closed loop | 800 |" in shown
+    assert "| offered a second | 8,000 |" in shown
+    assert "| accepted to the most, before and afterwards | **0.8** |" in shown
+    assert "| the most a second afterwards | 990 |" in shown
 
 
 def test_each_kind_of_refusal_has_its_own_row():

@@ -17,7 +17,7 @@ from ugc_api.intake.bodies import Headers, read_body
 from ugc_api.intake.idempotency import IDEMPOTENCY_KEY
 from ugc_api.intake.patience import Patience
 from ugc_api.operating.metrics import ApiMetrics
-from ugc_api.operating.request_ids import HEADER, request_id
+from ugc_api.operating.request_ids import HEADER, named, request_id
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, raw
 from ugc_api.scopes import rendered, whole_body, wrote_whole
@@ -26,8 +26,6 @@ from ugc_core.clock import Clock
 Pairs = Sequence[tuple[bytes, bytes]]
 
 _JSON: Pairs = ((b"content-type", media_types.JSON.encode()), (b"cache-control", b"no-store"))
-_HEAD = b"%s" + HEADER + b": %s\r\ncontent-length: %d\r\n"
-"""Its id is fit for a header: `request_id` sees to that."""
 _METHOD = "POST"
 _NO_CONTENT = 204
 _log = structlog.get_logger()
@@ -87,7 +85,7 @@ class WriteRoute(ABC):
     def _head_of(self, pairs: Pairs, name: bytes, body: bytes) -> bytes | None:
         """Return the usual answer's head as lines; None for another answer."""
         usual = pairs is self.pairs and self.code != _NO_CONTENT
-        return _HEAD % (self._head, name, len(body)) if usual else None
+        return named(self._head, name, body) if usual else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing that is raised gets out, except a cancellation."""
