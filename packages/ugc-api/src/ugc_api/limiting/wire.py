@@ -21,7 +21,7 @@ _SWEEPS_IN_A_TIMEOUT: Final = 4
 _SWEEP_S: Final = 1.0
 _HELD_UP_S: Final = 1.0
 """A sweep that comes so much too late says something of this process, and not of its clients."""
-_REST_S: Final = 0.2
+_REST_S: Final = 0.4
 _LINGERING: Final = 64
 """Refused connections that may wait for their client to read why; more are cut off at once."""
 
