@@ -12,7 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from ugc_api.exchange import Exchange
-from ugc_api.scopes import rendered, wrote_whole
+from ugc_api.operating.answering import rendered, wrote_whole
 
 DATE = (b"date", b"Sun, 29 Nov 2026 12:00:00 GMT")
 JSON = (b"content-type", b"application/json")

@@ -12,13 +12,12 @@ from msgspec import Struct
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ugc_api.operating.answering import Pairs, say
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.paths import BEACONS_PATH
 from ugc_api.scopes import header
 from ugc_core.clock import Clock
-
-Pairs = Sequence[tuple[bytes, bytes]]
 
 PREFIX = "/api/v1/"
 """What pages call; neither the documentation nor anything for whoever runs the service."""
@@ -137,8 +136,7 @@ class Cors:
             (b"access-control-allow-headers", ability.headers.encode()),
             (b"access-control-max-age", self._max_age),
             _VARY,
-            (HEADER, request_id(header(scope, HEADER), self._clock)),
         ]
         self._metrics.request_ended(ability.template, scope["method"], 204)
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        name = request_id(header(scope, HEADER), self._clock)
+        await say(send, (204, headers, b""), name)

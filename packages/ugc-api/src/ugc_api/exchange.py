@@ -14,7 +14,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from ugc_api.scopes import WHOLE_ANSWER, WHOLE_BODY, rendered
+from ugc_api.operating.answering import WHOLE_ANSWER, rendered
+from ugc_api.scopes import WHOLE_BODY
 
 _LEFT_TO_UVICORN: Final = frozenset({b"connection", b"transfer-encoding"})
 _NO_CONTENT: Final = 204
@@ -42,7 +43,7 @@ class Exchange(RequestResponseCycle):
 
     uvicorn makes a call for the head and one for the body, and searches the name and the value of
     every header by a regular expression; here the whole head is looked through once, and not at
-    all if the application vouches for it (`ugc_api.scopes.wrote_whole`).
+    all if the application vouches for it (`ugc_api.operating.answering.wrote_whole`).
 
     Attributes:
         status: The status of the answer; 0 before there is one.
@@ -87,7 +88,7 @@ class Exchange(RequestResponseCycle):
         return True
 
     def write_whole(self, status: int, head: bytes, body: bytes) -> bool:
-        """Answer; say whether that was possible. See `ugc_api.scopes.wrote_whole`."""
+        """Answer; say whether that was possible. See `ugc_api.operating.answering.wrote_whole`."""
         if self.response_started or not (self.keep_alive and self._is_free()):
             return False
         self._start, self.status = None, status

@@ -205,7 +205,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Start the next request that is waiting, or be idle: uvicorn sets a timer there."""
         self.server_state.total_requests += 1
         if self._held:
-            self._release(sum(len(one.body) for one, _ in self.pipeline) if self.pipeline else 0)
+            self._release(sum(len(cycle.body) for cycle, _ in self.pipeline))
         if self.transport.is_closing():
             return
         self.flow.resume_reading()

@@ -17,7 +17,8 @@ from ugc_api.intake.bodies import Headers
 from ugc_api.intake.decoding import decoded
 from ugc_api.intake.intake import Intake
 from ugc_api.intake.items import Amend
-from ugc_api.intake.route import Pairs, Reception, WriteRoute
+from ugc_api.intake.route import Reception, WriteRoute
+from ugc_api.operating.answering import Pairs
 from ugc_api.paths import BEACONS_PATH
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, of_item

@@ -41,14 +41,24 @@ def media_type(headers: Headers, taken: tuple[str, ...]) -> str:
     return name
 
 
-async def read_body(
-    headers: Headers,
-    receive: Receive,
-    *,
-    limit: int,
-    patience: Patience,
-    whole: bytes | None = None,
-) -> bytes:
+def unpacked(headers: Headers, whole: bytes, *, limit: int) -> bytes:
+    """Return a body that is here, inflated.
+
+    Args:
+        headers: The request's headers.
+        whole: The body.
+        limit: Most bytes, on the wire and inflated.
+
+    Raises:
+        ProblemError: It is too large, or not compressed in a way that is taken.
+    """
+    coding = _coding(headers)
+    if len(whole) > limit:
+        raise _too_large(limit)
+    return inflate(whole, coding, limit=limit) if coding else whole
+
+
+async def read_body(headers: Headers, receive: Receive, *, limit: int, patience: Patience) -> bytes:
     """Return the whole body, inflated.
 
     Args:
@@ -56,20 +66,19 @@ async def read_body(
         receive: Where it comes from.
         limit: Most bytes, on the wire and inflated.
         patience: Longest wait for the last byte.
-        whole: The body, if it is here already; nothing is received then.
 
     Raises:
         ProblemError: It is too large, too slow, or not compressed in a way that is taken.
         ClientDisconnect: The client went away.
     """
-    encoding = headers.get(b"content-encoding")
-    coding = "" if encoding is None else coding_of(encoding.decode("latin-1"))
-    body = whole
-    if body is None:
-        body = await _received(headers, receive, limit, patience)
-    elif len(body) > limit:
-        raise _too_large(limit)
+    coding = _coding(headers)  # refused before anything is received
+    body = await _received(headers, receive, limit, patience)
     return inflate(body, coding, limit=limit) if coding else body
+
+
+def _coding(headers: Headers) -> str:
+    encoding = headers.get(b"content-encoding")
+    return "" if encoding is None else coding_of(encoding.decode("latin-1"))
 
 
 async def _received(headers: Headers, receive: Receive, limit: int, patience: Patience) -> bytes:

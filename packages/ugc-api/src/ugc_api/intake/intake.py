@@ -1,6 +1,6 @@
 """Takes reports in: from the body's bytes to the log, and only then an answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -117,11 +117,12 @@ class Intake:
         self.limiter.report(identity.log_key, len(items))
         lines, judged = self._judged(items, identity.viewer, amend)
         del items  # see `_judged`
-        verdicts: Iterable[Verdict] = (item for item in judged if isinstance(item, RefusedItem))
-        if lines:
-            first = await self._append(identity.log_key, lines)
-            verdicts = (item.verdict(first) if isinstance(item, _Kept) else item for item in judged)
-        return self._answer([*verdicts])
+        if not lines:
+            return self._answer([item for item in judged if isinstance(item, RefusedItem)])
+        first = await self._append(identity.log_key, lines)
+        return self._answer(
+            [item.verdict(first) if isinstance(item, _Kept) else item for item in judged]
+        )
 
     def _judged(
         self, items: Sequence[Item], viewer: Viewer, amend: Amend | None

@@ -5,7 +5,6 @@ stress-testing/bench/api_hot_path.py), and this is the route that every player c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -13,17 +12,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ugc_api import media_types
-from ugc_api.intake.bodies import Headers, read_body
+from ugc_api.intake.bodies import Headers, read_body, unpacked
 from ugc_api.intake.idempotency import IDEMPOTENCY_KEY
 from ugc_api.intake.patience import Patience
+from ugc_api.operating.answering import Pairs, named, rendered, say, wrote_whole
 from ugc_api.operating.metrics import ApiMetrics
-from ugc_api.operating.request_ids import HEADER, named, request_id
+from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
 from ugc_api.problems.problem import ProblemError, raw
-from ugc_api.scopes import rendered, whole_body, wrote_whole
+from ugc_api.scopes import whole_body
 from ugc_core.clock import Clock
-
-Pairs = Sequence[tuple[bytes, bytes]]
 
 _JSON: Pairs = ((b"content-type", media_types.JSON.encode()), (b"cache-control", b"no-store"))
 _METHOD = "POST"
@@ -64,7 +62,7 @@ class WriteRoute(ABC):
         self._metrics = reception.metrics
         self._clock = reception.clock
         self._patience = reception.patience
-        self._head = rendered(self.pairs)
+        self._lines = rendered(self.pairs) if self.code != _NO_CONTENT else None
 
     @abstractmethod
     async def handle(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
@@ -75,17 +73,17 @@ class WriteRoute(ABC):
             ClientDisconnect: Nobody waits for the answer any more.
         """
 
-    def body(
-        self, scope: Scope, headers: Headers, receive: Receive, *, limit: int
-    ) -> Awaitable[bytes]:
-        """Return the whole body, of at most `limit` bytes; see `read_body`."""
+    def at_hand(self, scope: Scope, headers: Headers, *, limit: int) -> bytes | None:
+        """Return the body if all of it is here, without a coroutine; see `unpacked`."""
         whole = whole_body(scope)
-        return read_body(headers, receive, limit=limit, patience=self._patience, whole=whole)
+        return None if whole is None else unpacked(headers, whole, limit=limit)
 
-    def _head_of(self, pairs: Pairs, name: bytes, body: bytes) -> bytes | None:
-        """Return the usual answer's head as lines; None for another answer."""
-        usual = pairs is self.pairs and self.code != _NO_CONTENT
-        return named(self._head, name, body) if usual else None
+    async def body(self, scope: Scope, headers: Headers, receive: Receive, *, limit: int) -> bytes:
+        """Return the whole body, of at most `limit` bytes; see `unpacked` and `read_body`."""
+        whole = self.at_hand(scope, headers, limit=limit)
+        if whole is None:
+            return await read_body(headers, receive, limit=limit, patience=self._patience)
+        return whole
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing that is raised gets out, except a cancellation."""
@@ -110,19 +108,12 @@ class WriteRoute(ABC):
                 error_of_ours = "The service met an unexpected error."
                 code, pairs, body = raw(ProblemError(kinds.INTERNAL, error_of_ours))
             status = code
-            head = self._head_of(pairs, name, body)
-            if head is None or not wrote_whole(scope, send, code, head, body):
-                await _say(send, code, [*pairs, (HEADER, name)], body)
+            lines = self._lines if pairs is self.pairs else None
+            if lines is None or not wrote_whole(scope, send, code, named(lines, name, body), body):
+                await say(send, (code, pairs, body), name)
         finally:
             metrics.in_flight_add(-1)
             metrics.request_ended(self.template, _METHOD, status)
-
-
-async def _say(send: Send, code: int, start: list[tuple[bytes, bytes]], body: bytes) -> None:
-    if code != _NO_CONTENT:  # RFC 9110, section 8.6
-        start.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": code, "headers": start})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _drop_ambiguous(headers: dict[bytes, bytes], pairs: Pairs) -> None:

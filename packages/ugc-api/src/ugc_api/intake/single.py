@@ -14,7 +14,6 @@ from ugc_api.intake.intake import Intake
 from ugc_api.intake.route import Reception, WriteRoute
 from ugc_api.paths import ONE_PATH
 from ugc_api.problems.problem import refuse_parameter
-from ugc_api.scopes import whole_body
 from ugc_core.api_settings import ApiSection
 from ugc_core.events import NIL
 
@@ -53,11 +52,9 @@ class SingleReport(WriteRoute):
         key, amend = headers.get(IDEMPOTENCY_KEY), None
         if key is not None:
             amend = one_by_key(key, user_id=identity.viewer.user_id, film_id=film_id)
-        body = whole_body(scope)
-        if body is None or b"content-encoding" in headers or len(body) > self._limit:
-            body = await bodies.read_body(
-                headers, receive, limit=self._limit, patience=self._patience, whole=body
-            )
+        body = self.at_hand(scope, headers, limit=self._limit)
+        if body is None:
+            body = await self.body(scope, headers, receive, limit=self._limit)
         accepted = await self._intake.one(body, identity, film_id, amend=amend)
         return _LEGACY if self._legacy else _encode(accepted)
 

@@ -9,6 +9,7 @@ import structlog
 from ugc_api.limiting.addresses import Addresses
 from ugc_api.limiting.admission import Admission, BodyBytes
 from ugc_api.limiting.answers import OVERLOAD_RETRY_S
+from ugc_api.operating.answering import rendered
 from ugc_api.operating.metrics import ApiMetrics
 from ugc_api.operating.request_ids import HEADER, request_id
 from ugc_api.problems import kinds
@@ -146,6 +147,5 @@ class Wire:
             (HEADER, request_id(None, self._clock)),
             (b"connection", b"close"),
         ]
-        lines = [b"%b: %b" % header for header in headers]
-        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
-        return b"\r\n".join([first, *lines, b"", body])
+        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        return b"".join((first, rendered(headers), b"\r\n", body))

@@ -37,11 +37,6 @@ class _Series:
 _series = _Series()
 
 
-def named(lines: bytes, name: bytes, body: bytes) -> bytes:
-    """Return the head of an answer of one piece: some lines, its request's id, its length."""
-    return b"%s%s: %s\r\ncontent-length: %d\r\n" % (lines, HEADER, name, len(body))
-
-
 def request_id(given: bytes | None, clock: Clock) -> bytes:
     """Return the client's own id if it is fit for headers and log lines, else a new one."""
     if given is not None and _SANE.fullmatch(given):
